@@ -62,6 +62,7 @@ class Entry:
     cls: the class itself.
     version: of its numbers; another version is another run id.
     paper: link to where it was published, or empty.
+    title, family: its name for people, and what it is among others of its kind, as `experts and gates`; may be empty.
     """
 
     kind: str
@@ -69,6 +70,8 @@ class Entry:
     cls: type
     version: int
     paper: str
+    title: str = ""
+    family: str = ""
     module: str = ""  # that registered it, where it is not the class's own
 
     @cached_property
@@ -132,13 +135,15 @@ class Choice:
             raise UsageError(f"{error}") from error
 
 
-def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C]:
+def register(name: str, *, title: str = "", family: str = "", version: int = 1, paper: str = "") -> Callable[[C], C]:
     """Decorator: make a Suite, Backbone, Sharing, Constraint or Weighting known as `name`.
 
     Of a class, or of a function `(data_dir=None, *, options)` that returns a suite, as by `Suite.from_loaders`; it is
     called once in a process for each choice of options.
 
     name: letters, digits and `_`, starting with a letter.
+    title: its name for people.
+    family: what pages group it under: methods as `experts and gates`, suites as `digits`.
     version: moves whenever the numbers of the class change.
     paper: link to the publication.
 
@@ -161,7 +166,7 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
         read_options(cls, name)  # which refuses what no command line can write
         if name in _ENTRIES[kind]:
             raise ValueError(f"The {kind} `{name}` is registered already, by {_ENTRIES[kind][name].cls.__module__}.")
-        _ENTRIES[kind][name] = Entry(kind, name, cls, version, paper, _LOADING[-1] if _LOADING else "")
+        _ENTRIES[kind][name] = Entry(kind, name, cls, version, paper, title, family, _LOADING[-1] if _LOADING else "")
         return part
 
     return add

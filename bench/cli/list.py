@@ -71,8 +71,8 @@ def _list_items(shelf: str) -> list[dict[str, Any]]:
     """What there is of one kind, as `--json` prints it.
 
     Every item has a `name`, and all but methods have a `summary`: the first sentence of the docstring, or the title of
-    a table. Suites, backbones and parts of methods also have `version`, `paper` and `options`, tables `suite`,
-    `methods` and `seeds`.
+    a table. Suites, backbones and parts of methods also have `version`, `paper`, `title`, `family` and `options`,
+    tables `suite`, `methods` and `seeds`.
     """
     if shelf == "tables":
         from leaderboard.boards.board import boards
@@ -105,6 +105,8 @@ def _list_items(shelf: str) -> list[dict[str, Any]]:
             "summary": entry.summary,
             "version": entry.version,
             "paper": entry.paper,
+            "title": entry.title,
+            "family": entry.family,
             "options": [
                 {"name": o.name, "default": write(o.default), "accepts": o.describe_expectation()}
                 for o in entry.options.values()

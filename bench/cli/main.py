@@ -32,6 +32,7 @@ COMMANDS = {
     "predict": "predict new rows by the trained model of a run",
     "probe": "whose features are alike in a trained model, and who owns which parameters",
     "table": "print a table from stored records",
+    "compare": "hold two methods against each other on every board that has both",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",
     "merge": "put the records of stores into one, packed: one line per run",

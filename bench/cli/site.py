@@ -41,8 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
             come later.
     """
     from leaderboard.boards.board import boards
+    from leaderboard.claims import load_findings
     from leaderboard.site import write_site
     from leaderboard.store import Store
+    from leaderboard.store.committed import COMMITTED
     from leaderboard.store.problem import describe_problems
 
     root = options.resolve_store_dir(arguments.store)
@@ -53,7 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _watch(root, arguments)
     # All records at once: pages compare methods over the whole store.
     contents = Store(options.require_store(root)).read()
-    page = write_site(contents, boards().values(), _resolve_out(arguments.out or "site", root), root.name)
+    # What was found is a matter of the committed records: a store of one's own has other runs.
+    findings = load_findings() if root.resolve() == COMMITTED.resolve() else []
+    out = _resolve_out(arguments.out or "site", root)
+    page = write_site(contents, boards().values(), out, root.name, findings=findings)
     print(f"The site is at {page}")
     for sentence in describe_problems(contents.problems):
         print(f"mtlbench: {sentence}", file=sys.stderr)

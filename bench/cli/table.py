@@ -50,6 +50,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     options.add_store(parser)
     parser.add_argument("--format", choices=["text", "md", "tex", "csv", "json"], default="text", help="default: text")
     parser.add_argument(
+        "--metrics",
+        choices=["main", "all"],
+        default="main",
+        help="text: rank, change of error and verdict, or every metric with its interval (default: main)",
+    )
+    parser.add_argument(
         "--selection", choices=["val", "per_task", "last"], default="val", help="which epoch counts (default: val)"
     )
     options.add_plugin(parser)
@@ -103,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from leaderboard.analysis.curves import find_curves
     from leaderboard.boards.controls import find_controls
+    from leaderboard.report.brief import write_brief
     from leaderboard.report.curves import write_curves
     from leaderboard.report.equal_cost import write_at_cost
     from leaderboard.report.formats import render_parts
@@ -166,7 +173,8 @@ def run(arguments: argparse.Namespace) -> int:
         texts = [*details, write_curves(curves, arguments.format)]
         print("\n".join(filter(None, texts)))
     else:
-        text = render_parts(tables, arguments.format)
+        brief = arguments.format == "text" and arguments.metrics == "main"
+        text = write_brief(tables) if brief else render_parts(tables, arguments.format)
         print(text if arguments.format != "json" or takes_everything(sys.stdout) else _escape_json(text))
     if arguments.format in ("csv", "json"):  # the others have notes
         _print_problems(contents.problems)

@@ -13,7 +13,13 @@ from bench.toolbox.proxes import scale_singular, singular_values
 from bench.toolbox.spectra import gram_eigen
 
 
-@register("aso", version=2, paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005")
+@register(
+    "aso",
+    title="alternating structure optimisation",
+    family="common structure",
+    version=2,
+    paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005",
+)
 class ASO(Constraint):
     """R(W) = v |W - U U^T W|^2, W (P, T), U (P, h) orthonormal: w_t = u_t + U z_t, and only u_t costs.
 

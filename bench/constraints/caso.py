@@ -27,6 +27,8 @@ from bench.toolbox.spectral_box import SpectralBox
 
 @register(
     "caso",
+    title="convex alternating structure optimisation",
+    family="common structure",
     version=2,
     paper="Chen, Tang, Liu, Ye, A Convex Formulation for Learning Shared Structures from Multiple Tasks, ICML 2009; "
     "Ando, Zhang, JMLR 6, 2005",

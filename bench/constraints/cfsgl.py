@@ -16,6 +16,8 @@ NEAR = 0.999  # of the strength: where that search begins
 
 @register(
     "cfsgl",
+    title="fused sparse group lasso",
+    family="common structure",
     paper="Zhou, Liu, Narayan, Ye, Modeling Disease Progression via Fused Sparse Group Lasso, KDD 2012",
 )
 class CFSGL(LayerwiseNorm):

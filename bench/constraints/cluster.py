@@ -27,6 +27,8 @@ from bench.toolbox.spectral_box import SpectralBox
 
 @register(
     "cluster",
+    title="clustered tasks",
+    family="penalised copies",
     version=3,
     paper="Jacob, Bach, Vert, Clustered Multi-Task Learning: A Convex Formulation, NeurIPS 2008; the "
     "relaxation of Zhou, Chen, Ye, NeurIPS 2011",

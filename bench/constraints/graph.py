@@ -21,7 +21,11 @@ from bench.toolbox.spectra import mix_copies
 
 
 @register(
-    "graph", version=3, paper="Evgeniou, Micchelli, Pontil, Learning Multiple Tasks with Kernel Methods, JMLR 6, 2005"
+    "graph",
+    title="graph of tasks",
+    family="penalised copies",
+    version=3,
+    paper="Evgeniou, Micchelli, Pontil, Learning Multiple Tasks with Kernel Methods, JMLR 6, 2005",
 )
 class Graph(Constraint):
     """R(W) = v tr(W L W^T) = v sum_{s<t} A_st |w_s - w_t|^2, L = diag(A 1) - A the Laplacian of the graph A.

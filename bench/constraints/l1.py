@@ -10,7 +10,12 @@ from torch import Tensor
 from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, refuse_infinite, register
 
 
-@register("l1", version=2, paper="Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 58, 1996")
+@register(
+    "l1",
+    title="lasso of each task",
+    version=2,
+    paper="Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 58, 1996",
+)
 class L1(NormConstraint):
     """R(W) = v sum |W|, entry by entry: the uncoupled twin of `l21` and `trace_norm`.
 

@@ -13,6 +13,8 @@ from bench.toolbox.proxes import clip_to_ball
 
 @register(
     "l1inf",
+    title="l1,inf norm",
+    family="common structure",
     version=2,
     paper="Negahban, Wainwright, Simultaneous Support Recovery in High Dimensions, IEEE Transactions on Information "
     "Theory 57, 2011",

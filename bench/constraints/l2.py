@@ -24,6 +24,8 @@ from bench.api import (
 
 @register(
     "l2",
+    title="distance to the mean",
+    family="penalised copies",
     paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015; "
     "Evgeniou, Pontil, Regularized Multi-task Learning, KDD 2004 (mean-constrained)",
 )
@@ -83,6 +85,8 @@ class L2(Constraint):
 
 @register(
     "l2_pairwise",
+    title="distance between pairs",
+    family="penalised copies",
     version=2,
     paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015",
 )

@@ -11,6 +11,8 @@ from bench.toolbox.proxes import largest_group, shrink_groups
 
 @register(
     "l21",
+    title="group lasso (l2,1)",
+    family="common structure",
     version=2,
     paper="Argyriou, Evgeniou, Pontil, Multi-Task Feature Learning, NeurIPS 2006; Obozinski, Taskar, Jordan, Joint "
     "Covariate Selection, Statistics and Computing 20, 2010; for layers after Scardapane et al., Neurocomputing 2017",

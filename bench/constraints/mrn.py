@@ -27,6 +27,8 @@ MAX_AXIS = 512  # a longer axis keeps the identity: decomposing its covariance t
 
 @register(
     "mrn",
+    title="multilinear relationships",
+    family="penalised copies",
     version=3,
     paper="Long, Cao, Wang, Yu, Learning Multiple Tasks with Multilinear Relationship Networks, NeurIPS 2017",
 )

@@ -25,6 +25,8 @@ from bench.toolbox.spectra import mix_copies, sqrt_psd, trace_norm
 
 @register(
     "mtrl",
+    title="learned task relationships",
+    family="penalised copies",
     version=2,
     paper="Zhang, Yeung, A Convex Formulation for Learning Task Relationships in Multi-Task Learning, UAI 2010",
 )

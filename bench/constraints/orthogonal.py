@@ -10,6 +10,7 @@ from bench.api import Constraint, Coupled, Ge, Schedule, register
 
 @register(
     "orthogonal",
+    title="orthogonality",
     paper="after the difference loss of Bousmalis et al., Domain Separation Networks, NeurIPS 2016, put on "
     "weights as in Ruder et al., AAAI 2019",
 )

@@ -18,7 +18,7 @@ from bench.api import (
 )
 
 
-@register("ridge", version=2)
+@register("ridge", title="ridge of each task", version=2)
 class Ridge(Constraint):
     """R(W) = v |W|^2, each copy by itself: the uncoupled twin of every constraint that also shrinks.
 

@@ -86,7 +86,11 @@ class Sum(NormConstraint):
 
 
 @register(
-    "dirty", version=2, paper="Jalali, Ravikumar, Sanghavi, Ruan, A Dirty Model for Multi-task Learning, NeurIPS 2010"
+    "dirty",
+    title="dirty model",
+    family="common structure",
+    version=2,
+    paper="Jalali, Ravikumar, Sanghavi, Ruan, A Dirty Model for Multi-task Learning, NeurIPS 2010",
 )
 class Dirty(Sum):
     """R(P, Q) = a sum_j max_t |p_jt| + b sum |Q|: weights used by all tasks, and weights of single tasks beside them.
@@ -117,7 +121,13 @@ class Dirty(Sum):
         return P.abs().sum(dim=-1).max(), Q.abs().max()
 
 
-@register("robust", version=2, paper="Chen, Zhou, Ye, Integrating Low-Rank and Group-Sparse Structures, KDD 2011")
+@register(
+    "robust",
+    title="robust low rank",
+    family="common structure",
+    version=2,
+    paper="Chen, Zhou, Ye, Integrating Low-Rank and Group-Sparse Structures, KDD 2011",
+)
 class Robust(Sum):
     """R(P, Q) = a |P|_* + b sum_t |q_t|: tasks of few directions, and whole tasks that are outliers.
 
@@ -144,7 +154,13 @@ class Robust(Sum):
         return spectral_norm(P), largest_group(Q, self.columns)
 
 
-@register("rmtfl", version=2, paper="Gong, Ye, Zhang, Robust Multi-Task Feature Learning, KDD 2012")
+@register(
+    "rmtfl",
+    title="robust feature learning",
+    family="common structure",
+    version=2,
+    paper="Gong, Ye, Zhang, Robust Multi-Task Feature Learning, KDD 2012",
+)
 class RMTFL(Sum):
     """R(P, Q) = a sum_j |P_j| + b sum_t |q_t|: inputs used by all tasks or none, and whole tasks that are outliers.
 

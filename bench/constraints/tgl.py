@@ -14,6 +14,8 @@ from bench.toolbox.spectra import mix_copies
 
 @register(
     "tgl",
+    title="temporal group lasso",
+    family="penalised copies",
     paper="Zhou, Yuan, Liu, Ye, A Multi-Task Learning Formulation for Predicting Disease Progression, KDD 2011",
 )
 class TGL(LayerwiseNorm):

@@ -15,6 +15,8 @@ from bench.toolbox.spectra import trace_norm, unfoldings
 
 @register(
     "trace_norm",
+    title="trace norm (low rank)",
+    family="common structure",
     version=3,
     paper="Yang, Hospedales, Trace Norm Regularised Deep Multi-Task Learning, ICLR Workshop 2017; "
     "for linear tasks Argyriou, Evgeniou, Pontil, NeurIPS 2006",

@@ -29,6 +29,8 @@ from bench.toolbox.layers import can_carry, carry_over, gumbel_choice
 
 @register(
     "adashare",
+    title="AdaShare",
+    family="learned structure",
     version=2,
     paper="Sun, Panda, Feris, Saenko, AdaShare: Learning What To Share For Efficient Deep Multi-Task Learning, "
     "NeurIPS 2020",

@@ -32,6 +32,8 @@ from bench.toolbox.muting import list_reads
 
 @register(
     "adatt",
+    title="AdaTT",
+    family="experts and gates",
     paper="Li, Zhang, Zhao, Han et al., AdaTT: Adaptive Task-to-Task Fusion Network for Multitask Learning in "
     "Recommendations, KDD 2023 (AdaTT-sp)",
 )

@@ -61,7 +61,11 @@ class CopiedNetwork(Sharing):
         return align_copies(self.towers)
 
 
-@register("untied", paper="after Caruana, Multitask Learning, Machine Learning 28, 1997, section 4")
+@register(
+    "untied",
+    title="Hard sharing, then separate",
+    paper="after Caruana, Multitask Learning, Machine Learning 28, 1997, section 4",
+)
 class Untied(CopiedNetwork):
     """y_t = h_t(f(x_t)) for the share `together` of the budget, then y_t = h_t(f_t(x_t)) with f_t starting from f.
 
@@ -93,7 +97,12 @@ class Untied(CopiedNetwork):
         return [ParameterGroup(list(self.towers.parameters()), role=role)]
 
 
-@register("fine_tuning", paper="Yosinski et al., How transferable are features in deep neural networks?, NeurIPS 2014")
+@register(
+    "fine_tuning",
+    title="Fine-tuning",
+    family="one after the other",
+    paper="Yosinski et al., How transferable are features in deep neural networks?, NeurIPS 2014",
+)
 class FineTuning(CopiedNetwork):
     """y_t = h_t(f_s(x_t)) while f_s learns from the source s alone; then y_t = h_t(f_t(x_t)), f_t starting from f_s.
 

@@ -111,6 +111,8 @@ class MTANUnit(Unit):
 
 @register(
     "cross_stitch",
+    title="Cross-stitch networks",
+    family="stitched networks",
     paper="Misra, Shrivastava, Gupta, Hebert, Cross-stitch Networks for Multi-task Learning, CVPR 2016, eq. 1",
 )
 class CrossStitch(Sharing):

@@ -86,6 +86,8 @@ def _tensor_train(W: Tensor, share: float) -> list[Tensor]:
 
 @register(
     "dmtrl",
+    title="Deep multi-task representation learning",
+    family="learned structure",
     paper="Yang, Hospedales, Deep Multi-task Representation Learning: A Tensor Factorisation Approach, ICLR 2017",
 )
 class DMTRL(Sharing):

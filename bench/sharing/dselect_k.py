@@ -36,6 +36,8 @@ def smooth_step(z: Tensor, width: float) -> Tensor:
 
 @register(
     "dselect_k",
+    title="DSelect-k",
+    family="experts and gates",
     paper="Hazimeh et al., DSelect-k: Differentiable Selection in the Mixture of Experts with Applications to "
     "Multi-Task Learning, NeurIPS 2021",
 )

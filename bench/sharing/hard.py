@@ -69,7 +69,12 @@ class Trunk(Sharing):
         ]
 
 
-@register("hard", paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 1.3")
+@register(
+    "hard",
+    title="Hard sharing",
+    family="one shared trunk",
+    paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 1.3",
+)
 class Hard(Trunk):
     """One trunk owned by all tasks: y_t = h_t(f_{t, >=split}(f_{<split}(x))).
 
@@ -87,7 +92,7 @@ class Hard(Trunk):
         super().__init__(blueprint, 1.0, split)
 
 
-@register("hard_wide")
+@register("hard_wide", title="Hard sharing, wide trunk")
 class HardWide(Trunk):
     """`hard` with a trunk as large as T of them: the control for capacity.
 

@@ -38,7 +38,12 @@ class Towers(Sharing):
         return align_copies(self.towers)
 
 
-@register("single_task", paper="Caruana, Multitask Learning, Machine Learning 28, 1997 (its STL baseline)")
+@register(
+    "single_task",
+    title="Single-task learning",
+    family="separate models",
+    paper="Caruana, Multitask Learning, Machine Learning 28, 1997 (its STL baseline)",
+)
 class SingleTask(Towers):
     """Every task trains a model of its own: y_t = h_t(f_t(x_t)).
 
@@ -86,7 +91,7 @@ def fit_width(blueprint: Blueprint, low: float, high: float, budget: float, step
     return low
 
 
-@register("single_task_narrow")
+@register("single_task_narrow", title="Single-task learning, narrow")
 class SingleTaskNarrow(Towers):
     """`single_task` with backbones so narrow that all of them have the parameters of one: the control for capacity.
 
@@ -108,7 +113,7 @@ class SingleTaskNarrow(Towers):
         return fit_width(blueprint, 0.0, 1.0, size_of(blueprint, 1.0) / tasks) if tasks > 1 else 1.0
 
 
-@register("single_task_wide")
+@register("single_task_wide", title="Single-task learning, wide")
 class SingleTaskWide(Towers):
     """`single_task` with backbones so wide that each has the parameters of T: `hard_wide`'s lever on separate models.
 
@@ -130,7 +135,12 @@ class SingleTaskWide(Towers):
         return fit_width(blueprint, 1.0, float(tasks), tasks * size_of(blueprint, 1.0))
 
 
-@register("soft", paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015 (with l2)")
+@register(
+    "soft",
+    title="Soft sharing",
+    family="penalised copies",
+    paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015 (with l2)",
+)
 class Soft(Towers):
     """One tower per task, held together by the constraint after the `+`, as in `soft+l2`.
 

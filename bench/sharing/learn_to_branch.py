@@ -29,6 +29,8 @@ from bench.toolbox.layers import gumbel_choice, weighted_sum
 
 @register(
     "learn_to_branch",
+    title="Learning to branch",
+    family="learned structure",
     paper="Guo, Lee, Ulbricht, Learning to Branch for Multi-Task Learning, ICML 2020",
 )
 class LearnToBranch(Sharing):

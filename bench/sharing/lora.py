@@ -31,6 +31,8 @@ from bench.api import (
 
 @register(
     "lora",
+    title="Low-rank adapters (LoRA)",
+    family="trunk and task parts",
     paper="Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022; for several tasks "
     "after Agiza, Neseem, Reda, MTLoRA, CVPR 2024",
 )

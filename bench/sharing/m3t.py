@@ -24,6 +24,8 @@ NUMBERS = ("regression", "explained")  # kinds of metrics whose predictions are 
 
 @register(
     "m3t",
+    title="Multi-modal multi-task learning (M3T)",
+    family="common structure",
     paper="Zhang, Shen, Multi-modal Multi-task Learning for Joint Prediction of Multiple Regression and Classification "
     "Variables in Alzheimer's Disease, NeuroImage 59, 2012",
 )

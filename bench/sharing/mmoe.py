@@ -26,6 +26,8 @@ from bench.toolbox.muting import deal_out, list_reads
 
 @register(
     "mmoe",
+    title="Multi-gate mixture of experts (MMoE)",
+    family="experts and gates",
     paper="Ma, Zhao, Yi, Chen, Hong, Chi, Modeling Task Relationships in Multi-task Learning with Multi-gate "
     "Mixture-of-Experts, KDD 2018",
 )

@@ -64,6 +64,8 @@ class Pass(nn.Module):
 
 @register(
     "mtan",
+    title="Multi-task attention network (MTAN)",
+    family="trunk and task parts",
     paper="Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019, equations 1 and 2",
 )
 class MTAN(Sharing):

@@ -62,6 +62,8 @@ class Fusion(nn.Module):
 
 @register(
     "nddr",
+    title="NDDR-CNN",
+    family="stitched networks",
     paper="Gao, Ma, Zhao, Liu, Yuille, NDDR-CNN: Layerwise Feature Fusing in Multi-Task CNNs by Neural Discriminative "
     "Dimensionality Reduction, CVPR 2019",
 )

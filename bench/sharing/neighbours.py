@@ -127,6 +127,8 @@ class NearRows(SelfFitting):
 
 @register(
     "kernel_regression",
+    title="Kernel regression",
+    family="kernels, trees, neighbours",
     paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.1; Nadaraya, On Estimating Regression, "
     "Theory of Probability and its Applications 9, 1964",
 )
@@ -155,7 +157,12 @@ class KernelRegression(NearRows):
         return distances.mul(-0.5).softmax(dim=1) @ columns
 
 
-@register("nearest_neighbours", paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.1")
+@register(
+    "nearest_neighbours",
+    title="Nearest neighbours",
+    family="kernels, trees, neighbours",
+    paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.1",
+)
 class NearestNeighbours(NearRows):
     """y_t(x) = the mean of y_ti over the k training rows of task t that are nearest by D_t: numbers, or votes.
 

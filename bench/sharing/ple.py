@@ -147,6 +147,8 @@ class Extraction(Sharing):
 
 @register(
     "cgc",
+    title="Customized gate control (CGC)",
+    family="experts and gates",
     paper="Tang, Liu, Zhao, Gong, Progressive Layered Extraction (PLE), RecSys 2020 (CGC)",
 )
 class CGC(Extraction):
@@ -184,6 +186,8 @@ class CGC(Extraction):
 
 @register(
     "ple",
+    title="Progressive layered extraction (PLE)",
+    family="experts and gates",
     paper="Tang, Liu, Zhao, Gong, Progressive Layered Extraction (PLE), RecSys 2020",
 )
 class PLE(Extraction):

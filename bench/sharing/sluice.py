@@ -31,6 +31,8 @@ from bench.toolbox.layers import weighted_sum
 
 @register(
     "sluice",
+    title="Sluice networks",
+    family="stitched networks",
     paper="Ruder, Bingel, Augenstein, Sogaard, Latent Multi-task Architecture Learning, AAAI 2019",
 )
 class Sluice(Sharing):

@@ -11,7 +11,12 @@ from bench.api import Blueprint, Found, Ge, OnStep, SelfFitting, Suite, TrainSta
 from bench.toolbox.outcomes import Outcome, explain_outcomes, weigh_tasks
 
 
-@register("trees", paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.2")
+@register(
+    "trees",
+    title="Decision trees",
+    family="kernels, trees, neighbours",
+    paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.2",
+)
 class Trees(SelfFitting):
     """For each task t a tree, or forest, whose splits minimise MSE_t + lam / (T - 1) sum_{s != t} MSE_s.
 

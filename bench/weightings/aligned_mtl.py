@@ -7,6 +7,8 @@ from bench.api import GramianWeighting, call_solver, register
 
 @register(
     "aligned_mtl",
+    title="Aligned-MTL",
+    family="combined gradients",
     version=2,
     paper="Senushkin, Patakin, Kuznetsov, Konushin, Independent Component Alignment for Multi-Task Learning, CVPR 2023",
 )

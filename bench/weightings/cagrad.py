@@ -14,6 +14,8 @@ LIVE = 1e-8  # a weight below it is zero
 
 @register(
     "cagrad",
+    title="CAGrad",
+    family="combined gradients",
     version=3,
     paper="Liu, Liu, Jin, Stone, Liu, Conflict-Averse Gradient Descent for Multi-task Learning, NeurIPS 2021, "
     "equation 5",

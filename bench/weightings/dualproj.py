@@ -7,6 +7,8 @@ RIDGE = 1e-10  # on the diagonal of G / tr G, so that the quadratic program has 
 
 @register(
     "dualproj",
+    title="dual projection",
+    family="combined gradients",
     version=3,
     paper="Lopez-Paz, Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017; "
     "for several tasks Quinton, Rey, 2024",

@@ -8,7 +8,12 @@ from torch import Tensor
 from bench.api import Gt, StepState, Weighting, clamp_losses, register
 
 
-@register("dwa", paper="Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019, equation 7")
+@register(
+    "dwa",
+    title="dynamic weight average",
+    family="weighted losses",
+    paper="Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019, equation 7",
+)
 class DWA(Weighting):
     """Weights by how fast each loss fell over the last two epochs.
 

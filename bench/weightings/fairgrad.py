@@ -8,7 +8,11 @@ from bench.toolbox.bargaining import bargain
 
 
 @register(
-    "fairgrad", version=4, paper="Ban, Ji, Fair Resource Allocation in Multi-Task Learning, ICML 2024, equation 4"
+    "fairgrad",
+    title="FairGrad",
+    family="combined gradients",
+    version=4,
+    paper="Ban, Ji, Fair Resource Allocation in Multi-Task Learning, ICML 2024, equation 4",
 )
 class FairGrad(GramianWeighting):
     """Weights that solve G w = w^(-1/alpha): the step is alpha-fair in how much each task improves.

@@ -11,6 +11,8 @@ from bench.api import Ge, Scalarised, StepState, clamp_losses, register
 
 @register(
     "famo",
+    title="FAMO",
+    family="weighted losses",
     version=2,
     paper="Liu, Feng, Stone, Liu, FAMO: Fast Adaptive Multitask Optimization, NeurIPS 2023, algorithm 1",
 )

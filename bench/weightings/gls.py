@@ -5,6 +5,8 @@ from bench.api import Scalarised, register
 
 @register(
     "gls",
+    title="geometric mean of losses",
+    family="weighted losses",
     version=2,
     paper="Chennupati et al., MultiNet++: Multi-Stream Feature Aggregation and Geometric Loss Strategy for Multi-Task "
     "Learning, CVPR Workshops 2019",

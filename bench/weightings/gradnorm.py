@@ -11,6 +11,8 @@ from bench.api import Ge, StepState, Weighting, clamp_losses, register
 
 @register(
     "gradnorm",
+    title="GradNorm",
+    family="weighted losses",
     paper="Chen, Badrinarayanan, Lee, Rabinovich, GradNorm: Gradient Normalization for Adaptive Loss Balancing in Deep "
     "Multitask Networks, ICML 2018, algorithm 1",
 )

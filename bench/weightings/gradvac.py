@@ -10,6 +10,8 @@ from bench.api import GramianWeighting, Interval, StepState, register
 
 @register(
     "gradvac",
+    title="gradient vaccine",
+    family="combined gradients",
     paper="Wang, Tsvetkov, Firat, Cao, Gradient Vaccine: Investigating and Improving Multi-task Optimization in "
     "Massively Multilingual Models, ICLR 2021",
 )

@@ -3,7 +3,13 @@
 from bench.api import GramianWeighting, call_solver, register
 
 
-@register("imtl_g", version=2, paper="Liu et al., Towards Impartial Multi-task Learning, ICLR 2021")
+@register(
+    "imtl_g",
+    title="IMTL, gradients",
+    family="combined gradients",
+    version=2,
+    paper="Liu et al., Towards Impartial Multi-task Learning, ICLR 2021",
+)
 class IMTLG(GramianWeighting):
     """Weights that give the combined gradient one projection on every task gradient's direction.
 

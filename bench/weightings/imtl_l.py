@@ -5,7 +5,12 @@ from torch import Tensor
 from bench.api import Scalarised, StepState, register
 
 
-@register("imtl_l", paper="Liu et al., Towards Impartial Multi-task Learning, ICLR 2021 (loss balance)")
+@register(
+    "imtl_l",
+    title="IMTL, losses",
+    family="weighted losses",
+    paper="Liu et al., Towards Impartial Multi-task Learning, ICLR 2021 (loss balance)",
+)
 class IMTLL(Scalarised):
     """sum_t exp(s_t) L_t - s_t with s_t learned: w_t = exp(s_t).
 

@@ -7,6 +7,8 @@ from bench.api import Ge, GramianWeighting, Gt, call_solver, register
 
 @register(
     "mgda",
+    title="MGDA",
+    family="combined gradients",
     version=2,
     paper="Desideri, Multiple-gradient descent algorithm (MGDA), Comptes Rendus 2012; "
     "solver of Sener, Koltun, NeurIPS 2018, algorithm 2",

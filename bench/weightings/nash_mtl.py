@@ -11,6 +11,8 @@ from bench.toolbox.bargaining import bargain
 
 @register(
     "nash_mtl",
+    title="Nash-MTL",
+    family="combined gradients",
     version=4,
     paper="Navon et al., Multi-Task Learning as a Bargaining Game, ICML 2022, equation 1",
 )

@@ -5,6 +5,8 @@ from bench.api import GramianWeighting, call_solver, register
 
 @register(
     "pcgrad",
+    title="PCGrad",
+    family="combined gradients",
     paper="Yu, Kumar, Gupta, Levine, Hausman, Finn, Gradient Surgery for Multi-Task Learning, NeurIPS "
     "2020, algorithm 1",
 )

@@ -5,6 +5,8 @@ from bench.api import Scalarised, register
 
 @register(
     "rlw",
+    title="random loss weights",
+    family="weighted losses",
     version=2,
     paper="Lin, Ye, Zhang, Tsang, Reasonable Effectiveness of Random Weighting: A Litmus Test for Multi-Task Learning, "
     "TMLR 2022, algorithm 2",

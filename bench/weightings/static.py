@@ -8,7 +8,7 @@ from torch import Tensor
 from bench.api import Ge, StepState, Weighting, register
 
 
-@register("static")
+@register("static", title="fixed weights")
 class Static(Weighting):
     """w_t as given, the same at every step.
 

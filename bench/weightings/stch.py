@@ -7,6 +7,8 @@ from bench.api import Gt, Scalarised, register
 
 @register(
     "stch",
+    title="smooth Tchebycheff",
+    family="weighted losses",
     version=2,
     paper="Lin, Zhang, Yang, Liu, Wang, Zhang, Smooth Tchebycheff Scalarization for Multi-Objective Optimization, "
     "ICML 2024",

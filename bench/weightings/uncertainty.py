@@ -10,7 +10,10 @@ from bench.api import Interval, StepState, Weighting, register
 
 
 @register(
-    "uncertainty", paper="Kendall, Gal, Cipolla, Multi-Task Learning Using Uncertainty to Weigh Losses, CVPR 2018"
+    "uncertainty",
+    title="uncertainty weights",
+    family="weighted losses",
+    paper="Kendall, Gal, Cipolla, Multi-Task Learning Using Uncertainty to Weigh Losses, CVPR 2018",
 )
 class Uncertainty(Weighting):
     """sum_t exp(-s_t) L_t + s_t / 2 with s_t = log sigma_t^2 learned: w_t = exp(-s_t).

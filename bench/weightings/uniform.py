@@ -8,7 +8,7 @@ from torch import Tensor
 from bench.api import StepState, Weighting, register
 
 
-@register("uniform")
+@register("uniform", title="equal weights")
 class Uniform(Weighting):
     """w_t = 1 (`sum`), or w_t = 1/T (`mean`), which also divides the trunk's learning rate by T under sgd.
 

@@ -5,7 +5,13 @@ from bench.api import GramianWeighting, call_solver, register
 RIDGE = 1e-10  # on the diagonal of G / tr G, so that the quadratic program has one solution
 
 
-@register("upgrad", version=3, paper="Quinton, Rey, Jacobian Descent For Multi-Objective Optimization, 2024")
+@register(
+    "upgrad",
+    title="UPGrad",
+    family="combined gradients",
+    version=3,
+    paper="Quinton, Rey, Jacobian Descent For Multi-Objective Optimization, 2024",
+)
 class UPGrad(GramianWeighting):
     """The sum of the task gradients, each projected on the dual cone {x: x . g_s >= 0 for all s} first.
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import count, product
 from string import ascii_lowercase
 
-MANY = 12  # letters; a column has no room for more
-
 
 def letters_of(groups: Sequence[Sequence[int]], methods: int) -> list[tuple[str, ...]]:
     """Name groups by letters.
@@ -32,31 +30,6 @@ def join_letters(letters: Sequence[str]) -> str:
     return (" " if any(len(letter) > 1 for letter in letters) else "").join(letters)
 
 
-def abridge_letters(letters: Sequence[str]) -> str:
-    """The letters as one text; more than MANY are written as ranges, as in `a-m p`."""
-    if len(letters) <= MANY:
-        return join_letters(letters)
-    runs: list[list[int]] = []
-    # Letters in a row are one range, as seeds are.
-    for place in map(_place, letters):
-        if runs and place == runs[-1][-1] + 1:
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    known = dict(zip(map(_place, letters), letters, strict=True))
-    # Two neighbours are no shorter as a range.
-    ends = [f"{known[run[0]]}-{known[run[-1]]}" if len(run) > 2 else " ".join(known[at] for at in run) for run in runs]
-    return " ".join(ends)
-
-
 def _names() -> Iterator[str]:
     """a, b, ..., z, aa, ab, ... without end."""
     return ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
-
-
-def _place(letter: str) -> int:
-    """The index of a letter: 0 of `a`, 25 of `z`, 26 of `aa`."""
-    place = 0
-    for character in letter:
-        place = 26 * place + ascii_lowercase.index(character) + 1
-    return place - 1

@@ -70,6 +70,15 @@ class MethodPair:
         return _mirror(found) if self.mirrored else found
 
     @property
+    def corrected(self) -> Interval:
+        """The change in Δ log with the interval of its test: without 0 exactly where one is better or worse.
+
+        Of a method and the best of its board, which another method may have shown not to be the best, it is wider.
+        """
+        found = self.contrast.corrected or self.contrast.estimate
+        return _mirror(found) if self.mirrored else found
+
+    @property
     def percent(self) -> float:
         """How much less error `method` has than `other`, in per cent: 100 (1 - exp(-Δ log))."""
         return percent_less(self.estimate.mean)

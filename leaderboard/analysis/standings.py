@@ -10,6 +10,7 @@ import numpy as np
 from leaderboard.analysis.contrasts import (
     Contrast,
     ContrastKind,
+    ContrastVerdict,
     DetectableRange,
     contrast_pairs,
     contrast_with_best,
@@ -17,10 +18,10 @@ from leaderboard.analysis.contrasts import (
 )
 from leaderboard.analysis.letters import letters_of
 from leaderboard.analysis.statistics import (
-    LEVEL,
     Cells,
     Comparison,
     Interval,
+    Ties,
     WorstTask,
     change_matrix,
     family,
@@ -65,19 +66,22 @@ class Standing:
     worst: WorstTask | None
     contrasts: dict[ContrastKind, Contrast] = field(default_factory=dict)
 
-    def holds(self, reference: str) -> bool:
-        """Whether the change against `reference` is significant after Holm; without an interval it never is."""
-        test = self.comparisons.get(reference)
-        return test is not None and test.estimate.low is not None and test.adjusted <= 1 - LEVEL
+    @property
+    def verdict(self) -> ContrastVerdict | None:
+        """Against the board's reference; None of the reference itself."""
+        contrast = self.contrasts.get("reference")
+        return contrast.verdict if contrast else None
+
+    @property
+    def could_be_best(self) -> bool:
+        """Whether it is ranked, and no test has shown another method to be better."""
+        contrast = self.contrasts.get("best")
+        return self.ranked and (contrast is None or contrast.verdict != "worse")
 
     @property
     def ranked(self) -> bool:
         """Whether it has a rank: a method that lacks seeds which others have does not."""
         return not math.isnan(self.rank.mean)
-
-    def ties(self, other: "Standing") -> bool:
-        """Whether the two share a letter: the data do not order them."""
-        return not set(self.letters).isdisjoint(other.letters)
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,9 @@ class Standings:
 
     `family` is the number of tests of the primary family: every method against each of `references`. With
     `first_only`, letters for every pair would be more than the methods, and `a` marks what is not ordered against the
-    first. `equal` are groups of methods whose errors agree to within `tolerance` in every task and seed. `tau` is
-    Kendall's tau of the ranking with that by another definition of the change, where both order anything.
+    first. `apart` are all pairs (better, worse) that paired t tests order, Holm over the pairs. `equal` are groups of
+    methods whose errors agree to within `tolerance` in every task and seed. `tau` is Kendall's tau of the ranking with
+    that by another definition of the change, where both order anything.
     """
 
     methods: dict[str, Standing]
@@ -97,6 +102,7 @@ class Standings:
     equal: list[list[str]] = field(default_factory=list)
     tolerance: float = 0.0
     tau: dict[str, float] = field(default_factory=dict)
+    apart: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def kinds(self) -> list[ContrastKind]:
@@ -140,12 +146,12 @@ def rank_methods(data: Cells, contestants: Collection[str], twins: Mapping[str, 
     wins = win_probability(-even.errors)[:, methods.index(data.board.reference)]
     worst = worst_tasks(data)
     ranks = rank_intervals(steady, generator, overlap=data.overlap)
+    own = [(method, data.board.reference) for method in methods if method != data.board.reference]
+    against = contrast_pairs(steady, methods, own, data.overlap)
     planned: dict[ContrastKind, dict[str, Contrast]] = {
-        "reference": contrast_pairs(
-            steady, methods, [(m, data.board.reference) for m in methods if m != data.board.reference], data.overlap
-        ),
+        "reference": against,
         "twin": _contrast_twins(whole, methods, twins or {}),
-        "best": contrast_with_best(steady, methods, ties, data.overlap),
+        "best": contrast_with_best(steady, methods, ties, data.overlap, against),
     }
     standings = {
         method: Standing(
@@ -164,8 +170,18 @@ def rank_methods(data: Cells, contestants: Collection[str], twins: Mapping[str, 
     }
     tests = int(sum(np.isfinite(each.p) for each in primary))
     return Standings(
-        standings, references, tests, groups is None, _group_equal(even), tolerance_of(even), _compare_definitions(even)
+        *(standings, references, tests, groups is None),
+        *(_group_equal(even), tolerance_of(even), _compare_definitions(even)),
+        apart=_list_apart(ties, methods, standings),
     )
+
+
+def _list_apart(ties: Ties, methods: list[str], standings: Mapping[str, Standing]) -> frozenset[tuple[str, str]]:
+    """Pairs (better, worse) that tests of all pairs order; none below the seeds that an interval takes."""
+    names = [methods[row] for row in ties.order]
+    if not names or standings[names[0]].change.low is None:
+        return frozenset()
+    return frozenset((names[i], names[j]) for i, j in np.argwhere(np.triu(~ties.tied, 1)))
 
 
 def _contrast_twins(data: Cells, methods: list[str], twins: Mapping[str, str]) -> dict[str, Contrast]:

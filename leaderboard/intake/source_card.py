@@ -6,6 +6,7 @@ tell, as a computed default, is reported as unknown.
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ PACKAGES = ("bench.sharing", "bench.constraints", "bench.weightings")
 
 @dataclass(frozen=True)
 class Card:
-    """One registered part: its name, paper, version of its numbers, and docstring.
+    """One registered part or suite: its name, paper, version of its numbers, docstring, title and family for people.
 
     `defaults` maps each option to the text of its default as records spell it, or to None where it is no literal.
     `kind` is `sharing`, `constraint` or `weighting` for a built-in part; a submitted source does not reveal it, and it
@@ -33,6 +34,14 @@ class Card:
     text: str
     defaults: Mapping[str, str | None] = field(default_factory=dict)
     kind: str = ""
+    title: str = ""
+    family: str = ""
+
+    @property
+    def year(self) -> str:
+        """The year of its paper, the first that is written there; empty where there is none."""
+        found = re.search(r"\b(?:19|20)\d\d\b", self.paper)
+        return found[0] if found else ""
 
 
 def parse_cards(source: str) -> Iterator[Card]:
@@ -57,7 +66,19 @@ def parse_cards(source: str) -> Iterator[Card]:
                     version = given.get("version", 1)
                     text = ast.get_docstring(node) or ""
                     number = version if isinstance(version, int) and 0 < version < MAX_VERSION else 1
-                    yield Card(name, str(given.get("paper") or ""), number, text, read_defaults(node, classes, tree))
+                    told = {key: str(given.get(key) or "") for key in ("title", "family")}
+                    defaults = read_defaults(node, classes, tree)
+                    yield Card(name, str(given.get("paper") or ""), number, text, defaults, **told)
+
+
+@cache
+def read_suite_cards() -> dict[str, Card]:
+    """name -> card of every suite that comes with the project; read once per process."""
+    spec = find_spec("suites")  # which imports nothing
+    folders = spec.submodule_search_locations or () if spec else ()
+    paths = (path for folder in folders for path in sorted(Path(folder).glob("[a-z]*/**/*.py")))
+    cards = (card for path in paths for card in parse_cards(path.read_text(encoding="utf-8")))
+    return {card.name: replace(card, kind="suite") for card in cards}
 
 
 @cache

@@ -1,27 +1,27 @@
 """`mtlbench table --details`: how certain each method's place is, one line per method.
 
-Columns are adjusted p values, the chance of beating the reference, a robust mean, and the task that gains least. All
-numbers come from `leaderboard.analysis.standings`; this module only writes them.
+Columns are verdicts with their p values, the chance of beating the reference, a robust mean, and the task that gains
+least. All numbers come from `leaderboard.analysis.standings`; this module only writes them.
 """
 
 from collections.abc import Sequence
 from typing import get_args
 
-from leaderboard.analysis.contrasts import Contrast, ContrastKind
+from leaderboard.analysis.contrasts import ContrastKind
 from leaderboard.analysis.selection_effect import compare_rules
 from leaderboard.analysis.standings import Standing
 from leaderboard.analysis.statistics import Interval, SelectionRule
-from leaderboard.report.footnotes import explain_standings, explain_verdicts
+from leaderboard.report.footnotes import explain_standings
 from leaderboard.report.formats import MISSING, markdown_table, write_note, write_rank
-from leaderboard.report.table import Table
+from leaderboard.report.table import Table, WideLine
 from leaderboard.report.terminal import draw_texts
+from leaderboard.report.verdict_words import word_row
 
 # Below every such table: its columns are rarely met outside statistics.
 NOTE = (
-    "p: of the mean Δ log, adjusted over the board's primary family, by Holm over paired t tests and by step-down "
-    "max-t over sign flips, which cannot fall below 2 / 2^seeds. P(better): against `{reference}` on a random seed "
-    "and task. middle: interquartile mean of log(reference error / error) over seeds and tasks. Tests and intervals: "
-    "docs/statistics.md."
+    "p: of the test behind the verdict before it, adjusted over its family. P(better): against `{reference}` on a "
+    "random seed and task. middle: interquartile mean of log(reference error / error) over seeds and tasks. Tests and "
+    "intervals: docs/statistics.md."
 )
 RULE_NOTE = (
     "val: the epoch that validation chooses, for a joint model one for all tasks; per_task: each task's own best one; "
@@ -44,15 +44,13 @@ def write_details(table: Table, format: str = "text") -> str:
     standings = table.results.standings
     title = f"{table.board.title}: how sure"
     head = ["method", "rank", "Δ log ↑"]
-    head += [f"p {name} ({how})" for name in standings.references for how in ("Holm", "max-t")]
     kinds = standings.kinds
-    head += map(table.name_contrast, kinds)
+    head += [name for kind in kinds for name in (table.name_contrast(kind), "p")]
     head += ["P(better)", "middle", "worst task"]
     # Those without a rank last: NaN sorts nowhere by itself.
     order = sorted(standings.methods.values(), key=lambda each: (not each.ranked, each.rank.mean))
     lines = [_line(table, each, kinds) for each in order]
-    notes = [NOTE.format(reference=table.board.reference), *explain_verdicts(table.results)]
-    notes += map(write_note, explain_standings(table.results))
+    notes = [NOTE.format(reference=table.board.reference), *map(write_note, explain_standings(table.results))]
     notes = notes if lines else ["Nothing here is ranked."]
     left = ["method", "rank", "worst task", *(name for name in head if name.startswith("vs "))]
     return "\n".join(filter(None, (_draw(format, title, head, lines, notes, left), _write_rules(table, format))))
@@ -75,33 +73,27 @@ def _write_rules(table: Table, format: str) -> str:
 
 def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:
     """The cells of one method; dashes for what is the reference itself."""
-    tests = [
-        _p(value)
-        for name in table.results.standings.references
-        for value in (
-            each.comparisons[name].adjusted if name in each.comparisons else None,
-            each.max_t.get(name),
-        )
-    ]
+    line = next(line for line in table.lines if line.method == each.method)
     worst = f"{each.worst.task} {write_estimate(each.worst.gain)}" if each.worst else MISSING
     own = each.method == table.board.reference
     return [
         table.board.label(each.method),
         write_rank(each) or MISSING,
-        "0.000" if own else write_estimate(each.change),
-        *tests,
-        *(_verdict(table, kind, each.contrasts.get(kind)) for kind in kinds),
+        "0.000" if own else write_estimate(line.judged.change),
+        *(text for kind in kinds for text in _verdict(table, line, kind)),
         MISSING if own or each.win != each.win else f"{each.win:.2f}",
         MISSING if own or each.middle != each.middle else f"{each.middle:+.3f}",
         worst,
     ]
 
 
-def _verdict(table: Table, kind: ContrastKind, contrast: Contrast | None) -> str:
-    """A verdict; of a twin with its name, since each method has another one."""
-    if contrast is None:
-        return MISSING
-    return f"{contrast.verdict} ({table.board.label(contrast.other)})" if kind == "twin" else contrast.verdict
+def _verdict(table: Table, line: WideLine, kind: ContrastKind) -> tuple[str, str]:
+    """A verdict and its p; of a twin with its name, since each method has another one."""
+    contrast = line.standing.contrasts.get(kind) if line.standing else None
+    word = word_row(line.judged, line.standing, kind) or MISSING
+    if kind == "twin" and contrast:
+        word = f"{word} ({table.board.label(contrast.other)})"
+    return word, _p(contrast.different if contrast else None)
 
 
 def _p(value: float | None) -> str:

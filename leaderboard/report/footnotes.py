@@ -13,7 +13,7 @@ import numpy as np
 from bench.errors import count_nouns, make_printable
 from leaderboard.analysis.contrasts import ContrastKind, DetectableRange
 from leaderboard.analysis.results import Results
-from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS, percent_less
+from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, percent_less
 from leaderboard.boards.step_times import BoardTimes
 from leaderboard.store import Problem
 from leaderboard.store.problem import describe_problems
@@ -37,26 +37,31 @@ CHOSEN = (
 )
 TEST = "all numbers are on the test split."
 PLAIN = (
-    "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number; "
-    "they cover what a seed decides (initial weights, order of the data), not the choice of the test rows."
+    "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number; that of "
+    "the error change is of its test (of controls, which are not tested, by itself). They cover what a seed decides "
+    "(initial weights, order of the data), not the choice of the test rows."
 )
 # Boards of random splits: their intervals are corrected, and the sentence says by how much.
 OVERLAP = (
-    "mean [low, high]: 95 % t intervals over seeds, each by itself, not corrected for number. Seeds are random splits "
-    "of the same rows, so that runs overlap: intervals and tests have 1/n + {:.3f}, the test rows per training row, in "
-    "the place of 1/n (Nadeau and Bengio 2003), ranks no interval and sign flips no p."
+    "mean [low, high]: 95 % t intervals over seeds, each by itself, not corrected for number; that of the error change "
+    "is of its test. Seeds are random splits of the same rows, so that runs overlap: intervals and tests have 1/n + "
+    "{:.3f}, the test rows per training row, in the place of 1/n (Nadeau and Bengio 2003)."
 )
-OTHERS: dict[ContrastKind, str] = {
-    "reference": "`{}`",
-    "twin": "its twin, a model of its size without a path between tasks,",
-    "best": "the best",
+AGAINST: dict[ContrastKind, str] = {
+    "reference": (
+        "vs `{reference}`: better or worse where the error change is not 0, by a paired t test; equivalent where it is "
+        "within 5 % of error; else not told apart. Holm over {tests}; the interval of the error change, of 95 % or "
+        "more, leaves out 0 exactly where the row is better or worse."
+    ),
+    "twin": (
+        "vs twin: the same against a model of its size without a path between tasks, where the board has one; Holm "
+        "over {tests}."
+    ),
+    "best": (
+        "vs best: the first leads; worse where a test shows that another method has less error, so that it is not the "
+        "best (multiple comparisons with the best, {tests} for each). Every other ranked method could be the best."
+    ),
 }
-VERDICTS = (
-    "Verdicts are of each method against {others}: better or worse where the change is not zero, by paired t tests; "
-    "equivalent where it lies within 5 % of error, by two one-sided tests; undecided where neither is shown. Holm over "
-    "each of these families, over all pairs for the best; a change may be better or worse here and not hold over the "
-    "larger primary family."
-)
 CHANGE_TITLES = {"delta_flat": "Δ flat", "delta_task": "Δ task", "delta_log": "Δ log"}
 
 Mark = Literal["holds", "few"]  # of a change that holds over the whole board, and of a method with few seeds
@@ -95,7 +100,6 @@ def collect_notes(results: Results, problems: Sequence[Problem] = (), measured: 
         *_name_disagreements(results),
         *([Note(board.note)] if board.note else []),
         *explain_standings(results),
-        *(map(Note, explain_verdicts(results)) if board.curve else []),
         *_name_unchecked(results),
         *map(Note, results.selection.notes),
         *_name_uncertified(results),
@@ -107,32 +111,21 @@ def collect_notes(results: Results, problems: Sequence[Problem] = (), measured: 
 
 
 def explain_standings(results: Results) -> Iterator[Note]:
-    """What holds over the whole board, and how ranks and letters are made; nothing where no method is ranked.
+    """What is better or worse, and what ranks and verdicts are; nothing where no method is ranked.
 
-    Yields, in this order: the primary family of tests, ranks and letters, methods that are equal to within a solver's
-    tolerance, and how far other definitions of the change agree with the ranking (Kendall's tau).
+    Yields, in this order: whether anything is better or worse than the reference, each kind of verdict, ranks, methods
+    that are equal to within a solver's tolerance, and how far other definitions of the change agree with the ranking
+    (Kendall's tau).
     """
     board, standings = results.board, results.standings
     if not standings.methods:
         return
-    against = " and against ".join(f"`{name}`" for name in standings.references)
-    held = any(standing.holds(board.reference) for standing in standings.methods.values())
+    held = any(standing.verdict in ("better", "worse") for standing in standings.methods.values())
     yield Note(
-        f"{'Δ log' if held else 'No Δ log'} holds against `{board.reference}` after Holm over the primary "
-        f"family of {standings.family} paired t {'test' if standings.family == 1 else 'tests'}: every method against "
-        f"{against}.",
-        "holds" if held else None,
+        f"{'better' if held else 'Nothing is better'} or worse than `{board.reference}`.", "holds" if held else None
     )
-    drawn = ", with a 95 % bootstrap interval over whole seeds"
-    few = f", without an interval below {RANK_SEEDS} seeds"
-    enough = max(standing.rank.n for standing in standings.methods.values()) >= RANK_SEEDS
-    letters = (
-        "`a` marks the first and what paired t tests, Holm over all pairs, do not order against it; letters for every "
-        "pair would be more than the methods."
-        if standings.first_only
-        else "methods that share a letter are not ordered by paired t tests, Holm over all pairs."
-    )
-    yield Note(f"rank: of the mean Δ log{'' if results.cells.overlap else drawn if enough else few}; {letters}")
+    yield from map(Note, explain_verdicts(results))
+    yield Note("rank: of the mean error change.")
     if standings.equal:
         same = "; ".join(" = ".join(f"`{board.label(name)}`" for name in each) for each in standings.equal)
         yield Note(f"Equal in every task and seed to within {standings.tolerance:g}, and so of one rank: {same}.")
@@ -144,10 +137,14 @@ def explain_standings(results: Results) -> Iterator[Note]:
 
 
 def explain_verdicts(results: Results) -> list[str]:
-    """What the verdicts say and against what, in a sentence or two; nothing where there are none."""
-    kinds = results.standings.kinds
-    others = " and against ".join(OTHERS[kind].format(results.board.reference) for kind in kinds)
-    return [make_printable(VERDICTS.format(others=others), MAX_NOTE)] if kinds else []
+    """What each kind of verdict says, a sentence or two each; nothing where there are none."""
+    sentences = []
+    for kind in results.standings.kinds:
+        families = (standing.contrasts.get(kind) for standing in results.standings.methods.values())
+        family = next((contrast.family for contrast in families if contrast), 0)
+        told = AGAINST[kind].format(reference=results.board.reference, tests=count_nouns(family, "test"))
+        sentences.append(make_printable(told, MAX_NOTE))
+    return sentences
 
 
 def _explain_power(effects: DetectableRange, reference: str) -> str:
@@ -180,8 +177,9 @@ def _explain_changes(results: Results) -> str:
     if not results.cells.columns or reference not in results.board.methods:
         return f"No changes are shown: nothing is stored of the reference `{reference}`."
     return (
-        f"Δ: change against `{reference}`, paired by seed, higher is better. flat: mean over all metrics; "
-        "task: mean inside each task, then over tasks; log: mean over tasks of log(reference error / error)."
+        f"error change against `{reference}`, paired by seed, lower is better: 100 (exp(-Δ log) - 1), Δ log the mean "
+        "over tasks of log(reference error / error). Δ, higher is better: flat, mean relative change over all metrics; "
+        "task, mean inside each task, then over tasks."
     )
 
 

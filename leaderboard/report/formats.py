@@ -14,9 +14,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from bench.records.values import write_setting
-from leaderboard.analysis.contrasts import ContrastKind
 from leaderboard.analysis.data_worth import Worth
-from leaderboard.analysis.letters import abridge_letters
 from leaderboard.analysis.results import Row
 from leaderboard.analysis.standings import DECIDES, Standing
 from leaderboard.boards.step_times import StepTime
@@ -24,10 +22,12 @@ from leaderboard.report.escape import csv_cell, json_text, latex, markdown, mark
 from leaderboard.report.footnotes import CHANGE_TITLES, Mark, Note
 from leaderboard.report.statistics_json import write_standings
 from leaderboard.report.table import STEP_TIME, Table, WideColumn, WideLine
+from leaderboard.report.verdict_words import word_row
 
 MISSING = "—"
 MARKS: dict[Mark, str] = {"holds": "*", "few": "†"}
 ALL_TASKS = "*"  # in long form, the task of a change, and of a worth over all of them
+HEADS = CHANGE_TITLES | {DECIDES: "error change"}  # of a column, which has Δ log in per cent of error
 SUMMARY_TITLES = {"mean": "mean of tasks", "worst": "worst task"}
 # Programs read long form: a role or a unit more would be a column that they do not expect.
 LONG_FIELDS = [field.name for field in fields(Row) if field.name not in ("role", "quantity", "unit")]
@@ -189,7 +189,7 @@ def to_tex(table: Table) -> str:
 def write_head(column: WideColumn) -> tuple[str, str]:
     """The two lines over a column: the task, or how tasks are summarised; then metric, unit and better direction."""
     change = column.quantity == "change"
-    top = CHANGE_TITLES[column.metric] if change else SUMMARY_TITLES.get(column.quantity, column.task)
+    top = HEADS[column.metric] if change else SUMMARY_TITLES.get(column.quantity, column.task)
     arrow = "↑" if column.higher_is_better else "↓"
     return top, " ".join(part for part in ("" if change else column.metric, column.unit, arrow) if part)
 
@@ -207,17 +207,14 @@ def write_interval(column: WideColumn, row: Row | None) -> str:
 
 
 def write_star(column: WideColumn, row: Row | None, line: WideLine) -> str:
-    """The mark of a Δ log that holds over the whole board, to follow its interval; else an empty text."""
+    """The mark of a change that is better or worse by its verdict, to follow its interval; else an empty text."""
     decides = column.quantity == "change" and column.metric == DECIDES
     return MARKS["holds"] if decides and line.holds and write_interval(column, row) else ""
 
 
 def write_rank(standing: Standing | None) -> str:
-    """Rank, interval and letters, as in `2 [1, 4] ab`; empty for a method without a rank."""
-    if standing is None or not standing.ranked:
-        return ""
-    ends = "" if standing.rank.low is None else f"[{standing.rank.low:g}, {standing.rank.high:g}]"
-    return " ".join(filter(None, (f"{standing.rank.mean:g}", ends, abridge_letters(standing.letters))))
+    """The rank of the mean, as in `2`; empty for a method without one. How sure it is, verdicts say."""
+    return f"{standing.rank.mean:g}" if standing is not None and standing.ranked else ""
 
 
 def write_worth(worth: Worth | None) -> tuple[str, str]:
@@ -265,17 +262,11 @@ def write_best(table: Table, line: WideLine) -> str:
     return write_setting(curve.grid.setting, line.best) if curve and line.best is not None else ""
 
 
-def write_verdict(line: WideLine, kind: ContrastKind) -> str:
-    """`better`, `worse`, `equivalent` or `undecided` in a planned contrast; empty where there is none."""
-    contrast = line.find_contrast(kind)
-    return contrast.verdict if contrast else ""
-
-
 def write_ends(table: Table, line: WideLine) -> list[str]:
     """The texts of a line in the columns `table.ends`; a dash where a line has nothing there."""
     texts = {
         "rank": write_rank(line.standing),
-        **{head: write_verdict(line, kind) for head, kind in table.verdicts.items()},
+        **{head: word_row(line.judged, line.standing, kind) for head, kind in table.verdicts.items()},
         table.best_head: write_best(table, line),
         **{head: _join_worth(line.find_worth(task)) for head, task in table.worths.items()},
         STEP_TIME: " ".join(filter(None, write_step_time(line.time))),

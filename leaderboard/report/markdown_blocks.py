@@ -9,14 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from leaderboard.analysis.results import Results, Row
-from leaderboard.analysis.standings import DECIDES
+from leaderboard.analysis.judged import JudgedRow, judge_rows
+from leaderboard.analysis.results import Results
 from leaderboard.boards.board import Track, boards, load_board
 from leaderboard.claims import judge_claims, load_claims
 from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.claims import tabulate_claims
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.formats import MARKS, MISSING, render_parts
+from leaderboard.report.percent import to_error_change
 from leaderboard.report.table import analyse_board, tabulate
 from leaderboard.store import StoreContents
 from leaderboard.store.committed import read_committed
@@ -66,9 +67,9 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
 
 
 def changes_across(parts: Sequence[Results]) -> str:
-    """Mean Δ log of every method on every part of a board, as a pipe table without a heading.
+    """The change of error of every method on every part of a board, in per cent, as a pipe table without a heading.
 
-    A star marks a change whose own 95 % interval leaves out zero, bold the best of a part. A column has the name that
+    A star marks what is better or worse by its verdict, bold the best of a part. A column has the name that
     its board gives it, else the options in which the suites of the parts differ. Methods are those of the first part,
     by their names for people where it has some.
     """
@@ -78,8 +79,8 @@ def changes_across(parts: Sequence[Results]) -> str:
         part.board.column or ",".join(v for k, v in own.items() if any(o.get(k) != v for o in options))
         for part, own in zip(parts, options, strict=True)
     ]
-    rows = [{method: own.get(DECIDES) for method, own in part.change_rows.items()} for part in parts]
-    best = [max((row.mean for row in own.values() if row and row.mean is not None), default=0.0) for own in rows]
+    rows = [judge_rows(part) for part in parts]
+    best = [max((row.change.mean for row in own.values() if row.change.n), default=0.0) for own in rows]
     lines = [["method", *map(markdown, names)], [":--", *["--:"] * len(names)]]
     for method in board.methods:
         cells = [own.get(method) for own in rows]
@@ -93,13 +94,13 @@ def _options_text(part: Results) -> str:
     return next(iter(part.records.values())).spec.suite.partition(":")[2]
 
 
-def _change(row: Row | None, best: float) -> str:
-    """A mean with its sign, bold where it rounds to the best of the part; a dash without an interval."""
-    if row is None or row.mean is None or row.ci_low is None or row.ci_high is None:
+def _change(row: JudgedRow | None, best: float) -> str:
+    """A change of error with its sign, bold where it rounds to the best of the part; a dash without an interval."""
+    if row is None or not row.change.n or (row.change.low is None and row.change.mean):
         return MISSING
-    text = f"{row.mean:+.3f}" if round(row.mean, 3) else "0.000"
-    text = f"**{text}**" if round(row.mean, 3) == round(best, 3) else text
-    return f"{text} {markdown(MARKS['holds'])}" if row.sign else text
+    text = f"{to_error_change(row.change.mean):+z.1f}"
+    text = f"**{text}**" if text == f"{to_error_change(best):+z.1f}" else text
+    return f"{text} {markdown(MARKS['holds'])}" if row.side != "unclear" else text
 
 
 if __name__ == "__main__":

@@ -1,8 +1,26 @@
-"""Changes in log error for people: per cent of error."""
+"""Changes in log error for people: per cent of error, less error below 0."""
 
 import math
 
 from leaderboard.analysis.statistics import Interval, percent_less
+
+
+def to_error_change(change: float) -> float:
+    """A change in log error, positive where there is less error, as the change of error in per cent.
+
+    100 (e^-change - 1)
+    """
+    return 0.0 - percent_less(change)  # which makes no -0
+
+
+def write_error_change(change: Interval) -> str:
+    """The change of error with its interval, as `-4.2 % [-6.0, -2.4]`; empty where there is none."""
+    if not math.isfinite(change.mean):
+        return ""
+    ends = ""
+    if change.low is not None and change.high is not None:
+        ends = f" [{to_error_change(change.high):+.1f}, {to_error_change(change.low):+.1f}]"
+    return f"{to_error_change(change.mean):+.1f} %{ends}"
 
 
 def write_change(change: Interval) -> str:

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from leaderboard.analysis.contrasts import Contrast, ContrastKind
+from leaderboard.analysis.contrasts import ContrastKind
 from leaderboard.analysis.data_worth import Worth
+from leaderboard.analysis.judged import JudgedRow, judge_rows
 from leaderboard.analysis.results import Quantity, Results, Row, analyse
-from leaderboard.analysis.standings import Standing
+from leaderboard.analysis.standings import DECIDES, Standing
 from leaderboard.analysis.statistics import FEW_SEEDS, SelectionRule
 from leaderboard.boards.board import Board, Track
 from leaderboard.boards.record_selection import Role, select_records
 from leaderboard.boards.step_times import StepTime, read_step_times
 from leaderboard.intake.submission import Submission, add_submissions
 from leaderboard.report.footnotes import Note, collect_notes
+from leaderboard.report.percent import to_error_change
 from leaderboard.store import Problem, StoreContents
 from leaderboard.trust.ledger import collect_checks, find_row_states
 
@@ -57,7 +59,7 @@ class WideLine:
         worth: its worth in training rows, on boards with a series.
         time: that of an update, on boards where it was measured.
         best: the value of the board's setting that its own curve chose, on boards whose rows are at their own best.
-        holds: whether its Δ log holds over the whole board, after correction for all tests.
+        judged: its change and its verdicts, from which marks and colours follow.
         few: whether it has fewer than FEW_SEEDS seeds.
     """
 
@@ -72,7 +74,7 @@ class WideLine:
     worth: Worth | None
     time: StepTime | None
     best: float | None
-    holds: bool
+    judged: JudgedRow
     few: bool
 
     @property
@@ -80,9 +82,10 @@ class WideLine:
         """Whether every seed of the board has a finished run."""
         return self.status == "complete"
 
-    def find_contrast(self, kind: ContrastKind) -> Contrast | None:
-        """Its planned contrast against the reference, its twin or the best; None where there is none."""
-        return self.standing.contrasts.get(kind) if self.standing else None
+    @property
+    def holds(self) -> bool:
+        """Whether it is better or worse than the reference."""
+        return self.judged.side != "unclear"
 
     def find_worth(self, task: str) -> Worth | None:
         """Its worth in training rows in a task, over all of them where `task` is empty; None where there is none."""
@@ -99,7 +102,8 @@ class Table:
     """Columns, lines and notes of a board.
 
     Lines of complete methods come first, in the order of the board, then the others. Boards with more than MANY_TASKS
-    tasks have two columns for each metric, the mean over tasks and the worst task.
+    tasks have two columns for each metric, the mean over tasks and the worst task. Cells of Δ log hold the change of
+    error in per cent, with the interval of its test (`JudgedRow`); `rows` keep the logarithm.
     """
 
     results: Results
@@ -137,12 +141,12 @@ class Table:
 
     @property
     def verdicts(self) -> dict[str, ContrastKind]:
-        """Head of each column of verdicts -> against what; none on boards whose rows are not at their own best values.
+        """Head of each column of verdicts -> against what.
 
-        Elsewhere a verdict would be one on a setting as much as on a method, and stands with the details only.
+        That against the twin stands on boards whose rows are at their own best values, elsewhere with the details only.
         """
-        kinds = self.results.standings.kinds if self.board.curve else []
-        return {self.name_contrast(kind): kind for kind in kinds if kind != "best"}
+        kinds = self.results.standings.kinds
+        return {self.name_contrast(kind): kind for kind in kinds if kind != "twin" or self.board.curve}
 
     def name_contrast(self, kind: ContrastKind) -> str:
         """Head of a column of verdicts, as `vs single_task`."""
@@ -221,9 +225,8 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
     board = results.board
     many = len(results.cells.tasks) > MANY_TASKS
     metrics = results.summary if many else [row for row in results.rows if row.quantity == "metric"]
-    changes = [
-        _drop_interval(row) if row.role == "reference" else row for row in results.rows if row.quantity == "change"
-    ]
+    judged = judge_rows(results)
+    changes = [_show_change(row, judged[row.method]) for row in results.rows if row.quantity == "change"]
     members: dict[tuple[Quantity, str, str], dict[str, Row]] = {}  # column -> method -> its number there
     for row in metrics + changes:
         task = "" if row.quantity == "worst" else row.task  # which one is worst is another one in each row
@@ -255,7 +258,7 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
                 worth=results.worth.get(method),
                 time=times.get(method),
                 best=best.get(method),
-                holds=standing is not None and standing.holds(board.reference),
+                judged=judged[method],
                 few=0 < most[method] < FEW_SEEDS,
             )
         )
@@ -265,20 +268,28 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
     return Table(results, columns, lines, collect_notes(results, problems, measured if times else None))
 
 
-def _drop_interval(row: Row) -> Row:
-    """The reference's own change without its interval: a zero by definition is no measurement."""
-    return replace(row, ci_low=None, ci_high=None)
+def _show_change(row: Row, judged: JudgedRow) -> Row:
+    """A change as people read it: Δ log as change of error in per cent, lower is better, with the interval of its test.
+
+    The reference's own has no interval: a zero by definition is no measurement. Nor have the other two definitions,
+    which are not tested: a second interval might say something else than the verdict.
+    """
+    if row.metric != DECIDES:
+        return replace(row, ci_low=None, ci_high=None)
+    low, high = (None if end is None else to_error_change(end) for end in (judged.change.high, judged.change.low))
+    mean = None if row.mean is None else to_error_change(row.mean)
+    return replace(row, mean=mean, ci_low=low, ci_high=high, unit="%", higher_is_better=False)
 
 
 def _column(quantity: Quantity, task: str, members: list[Row]) -> WideColumn:
     """A column that fits `members`, the numbers of all methods there.
 
-    Two decimals for a percentage, three for a log ratio, and else so many that the largest number has four significant
-    digits: more would be noise. All lines of a column have the same number of decimals, so that they align.
+    One decimal for the change of error, two for other percentages, and else so many that the largest number has four
+    significant digits: more would be noise. All lines of a column have the same decimals, so that they align.
     """
     first = members[0]
     # Zeros have no logarithm, and an empty column still needs a format.
     largest = max((abs(row.mean) for row in members if row.mean), default=1.0)
     significant = min(8, max(0, 3 - math.floor(math.log10(largest))))
-    decimals = 2 if first.unit == "%" else 3 if quantity == "change" else significant
+    decimals = 1 if first.metric == DECIDES else 2 if first.unit == "%" else significant
     return WideColumn(quantity, task, first.metric, first.unit, first.higher_is_better, decimals)

@@ -22,6 +22,7 @@ from leaderboard.report.escape import printable
 PLAIN_WIDTH = 200  # characters
 # Between columns; rich adds one more blank.
 PAD = 2  # blanks
+FOLDED = 10  # characters of a text that is not broken into two lines
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def draw_grid(grid: TextGrid, width: int | None = None, colour: bool | None = No
         width: characters per line; by default those of the terminal, or PLAIN_WIDTH where output is no terminal.
         colour: whether to use terminal styles; by default only in a terminal.
     """
-    console, width = _open_console(width, colour)
+    console, width = open_console(width, colour)
     console.print(Text(printable(grid.title), style="bold"))
     # One grid with intervals below the means is read more easily than two grids: stack first, split then.
     stacked = _needed_width(grid, range(len(grid.heads)), stacked=False) > width
@@ -80,7 +81,7 @@ def draw_grid(grid: TextGrid, width: int | None = None, colour: bool | None = No
         console.print(_draw_chunk(grid, chunk, stacked))
         console.print()
     console.width = width
-    return _close_console(console, grid.notes)
+    return close_console(console, grid.notes)
 
 
 def draw_texts(
@@ -95,7 +96,7 @@ def draw_texts(
         notes: sentences below.
         left: names of the columns that are aligned left; all others are aligned right, as numbers are.
     """
-    console, _ = _open_console(None, None)
+    console, _ = open_console(None, None)
     console.print(Text(printable(title), style="bold"))
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
     for name in head:
@@ -104,10 +105,10 @@ def draw_texts(
         grid.add_row(*(Text(printable(cell)) for cell in line))
     console.print(grid)
     console.print()
-    return _close_console(console, notes)
+    return close_console(console, notes)
 
 
-def _open_console(width: int | None, colour: bool | None) -> tuple[Console, int]:
+def open_console(width: int | None, colour: bool | None) -> tuple[Console, int]:
     """A console that writes into memory, and its width in characters."""
     terminal = sys.stdout.isatty()
     width = width or (shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
@@ -116,7 +117,7 @@ def _open_console(width: int | None, colour: bool | None) -> tuple[Console, int]
     return console, width
 
 
-def _close_console(console: Console, notes: Sequence[str]) -> str:
+def close_console(console: Console, notes: Sequence[str]) -> str:
     """Everything that was printed, with the notes below; trailing blanks are dropped, which would break copied text."""
     for note in notes:
         console.print(Text("· " + printable(note), style="dim"), overflow="fold")
@@ -132,6 +133,15 @@ def _join_parts(parts: Sequence[str], stacked: bool) -> Text:
     return text
 
 
+def _fold_text(text: str, stacked: bool) -> str:
+    """A long text of the last columns in two lines, where numbers have two as well; broken near its middle."""
+    if not stacked or cell_len(text) <= FOLDED or " " not in text:
+        return text
+    places = [at for at, character in enumerate(text) if character == " "]
+    at = min(places, key=lambda place: abs(2 * place - len(text)))
+    return f"{text[:at]}\n{text[at + 1 :]}"
+
+
 def _column_width(grid: TextGrid, index: int, stacked: bool) -> int:
     """Width of the widest text in a column, in terminal cells: some characters take two."""
     texts = [*grid.heads[index], *(_join_parts(line.numbers[index], stacked).plain for line in grid.lines)]
@@ -141,8 +151,12 @@ def _column_width(grid: TextGrid, index: int, stacked: bool) -> int:
 def _needed_width(grid: TextGrid, indices: range | list[int], stacked: bool) -> int:
     """Width of a grid with these columns, labels and ends included, in terminal cells."""
     label = max([len("method"), *(cell_len(printable(line.label)) for line in grid.lines)])
-    texts = [grid.tail, *(line.ends for line in grid.lines)]
-    ends = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True)) + (PAD + 1) * (len(grid.tail) - 1)
+    texts = [
+        [_fold_text(text, stacked) for text in texts] for texts in (grid.tail, *(line.ends for line in grid.lines))
+    ]
+    ends = sum(
+        max(cell_len(part) for text in column for part in text.split("\n")) for column in zip(*texts, strict=True)
+    ) + (PAD + 1) * (len(grid.tail) - 1)
     numbers = [_column_width(grid, index, stacked) for index in indices]
     return label + ends + sum(numbers) + (PAD + 1) * (len(numbers) + 1)
 
@@ -165,10 +179,12 @@ def _draw_chunk(grid: TextGrid, indices: list[int], stacked: bool) -> RichTable:
         top, bottom = grid.heads[index]
         drawn.add_column(Text(f"{printable(top)}\n{printable(bottom)}"), justify="right", no_wrap=True)
     for name in grid.tail:
-        drawn.add_column(f"\n{name}", no_wrap=True)
+        folded = _fold_text(name, stacked)
+        drawn.add_column(Text(folded if "\n" in folded else f"\n{folded}"), no_wrap=True)
     for number, line in enumerate(grid.lines):
         if number and line.faint and not grid.lines[number - 1].faint:
             drawn.add_section()
         texts = [_join_parts(line.numbers[index], stacked) for index in indices]
-        drawn.add_row(Text(printable(line.label)), *texts, *map(Text, line.ends), style="dim" if line.faint else "")
+        ends = [Text(_fold_text(text, stacked)) for text in line.ends]
+        drawn.add_row(Text(printable(line.label)), *texts, *ends, style="dim" if line.faint else "")
     return drawn

@@ -16,17 +16,20 @@ from bench.errors import UsageError
 from bench.records import ResultRecord
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
+from leaderboard.claims import Finding
 from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import collect_assets
 from leaderboard.site.context import Context
 from leaderboard.site.pages import (
     render_claims_page,
     render_dials_page,
+    render_leaderboard_page,
     render_method_page,
     render_methods_page,
     render_overview_page,
     render_run_page,
     render_suite_page,
+    render_suites_page,
 )
 from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.shown import Shown
@@ -46,6 +49,7 @@ def write_site(
     store_name: str,
     selection: SelectionRule = "val",
     status: dict[str, Any] | None = None,
+    findings: Sequence[Finding] = (),
 ) -> Path:
     """Write the pages below `out` and return that of the overview.
 
@@ -58,12 +62,14 @@ def write_site(
         store_name: how pages call the store.
         selection: which epoch of a run counts.
         status: what `site --watch` shows of runs that go on, as `read_live` returns it; None on a site for good.
+        findings: what the front page says was found, of the committed store; none of another.
 
     Raises:
+        UnsupportedFinding: the records do not support a finding; nothing was written.
         OSError: `out` cannot be written.
         UsageError: a file that no build wrote would be replaced (`check_own`).
     """
-    return SiteWriter(list(boards), out, store_name, selection).write(contents, status)
+    return SiteWriter(list(boards), out, store_name, selection, findings).write(contents, status)
 
 
 class SiteWriter:
@@ -72,14 +78,22 @@ class SiteWriter:
     One writer keeps one folder. Arguments are those of `write_site`.
     """
 
-    def __init__(self, boards: Sequence[Board], out: Path, store_name: str, selection: SelectionRule = "val") -> None:
+    def __init__(
+        self,
+        boards: Sequence[Board],
+        out: Path,
+        store_name: str,
+        selection: SelectionRule = "val",
+        findings: Sequence[Finding] = (),
+    ) -> None:
         self.boards, self.out, self.store_name, self.selection = boards, out, store_name, selection
+        self.findings = findings
         self._site: Context | None = None
         self._runs: dict[str, tuple[str, ...]] = {}  # the page of a run -> everything that it depends on
 
     def write(self, contents: StoreContents, status: dict[str, Any] | None = None) -> Path:
         """Write all pages and return that of the overview; `status` and errors as in `write_site`."""
-        self._site = site = Context(contents, self.boards, self.store_name, self.selection, status)
+        self._site = site = Context(contents, self.boards, self.store_name, self.selection, status, self.findings)
         before = read_listing(self.out)
         # Functions instead of contents: all pages of a large store at once would not fit into memory.
         pages = [*self._run_pages(site), *_files(site)]
@@ -103,7 +117,7 @@ class SiteWriter:
 
     def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
         """The address of every run's page, and a function that renders it or returns None where it is up to date."""
-        shared = f"{sorted(site.suites)} {bool(site.dials)} {bool(site.claims)} {site.status is not None}"
+        shared = f"{bool(site.shown)} {bool(site.dials)} {bool(site.claims)} {site.status is not None}"
         for run in site.runs:
             yield site.addresses.run(run), partial(self._run_page, site, run, shared)
 
@@ -221,6 +235,9 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
             yield find_board_address(site, suite, one), partial(render_suite_page, site, suite, one)
     if site.by_method:
         yield "methods.html", partial(render_methods_page, site)
+    if site.shown:
+        yield "leaderboard.html", partial(render_leaderboard_page, site)
+        yield "suites.html", partial(render_suites_page, site)
     if site.claims:
         yield "claims.html", partial(render_claims_page, site)
     if site.dials:

@@ -14,7 +14,15 @@ from leaderboard.analysis.curves import find_curves
 from leaderboard.analysis.dials import find_dials
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
-from leaderboard.claims import ClaimList, JudgedClaim, judge_claims, list_claim_files, load_claims
+from leaderboard.claims import (
+    ClaimList,
+    Finding,
+    JudgedClaim,
+    check_findings,
+    judge_claims,
+    list_claim_files,
+    load_claims,
+)
 from leaderboard.intake.manifest import METHOD
 from leaderboard.intake.source_card import read_built_in_cards
 from leaderboard.intake.submission import Submission, find_submissions
@@ -40,6 +48,7 @@ class Context:
         store_name: how pages call the store.
         selection: which epoch of a run counts.
         status: progress of runs that go on, as `read_live` returns it; None where the site is not watched.
+        findings: sentences of the front page, of the committed store.
 
     Attributes:
         runs: records of the store and of the sound submissions beside it, each once.
@@ -48,7 +57,11 @@ class Context:
         pictures: run id -> its panels.
         cards: name of a part -> the text about it, of built-in and submitted parts.
         claims: lists of claims of which something was run, with their verdicts.
+        findings: what the front page says, each with what supports it.
         checks: digest -> how far a record was verified.
+
+    Raises:
+        UnsupportedFinding: the records do not support a finding.
     """
 
     def __init__(
@@ -58,6 +71,7 @@ class Context:
         store_name: str,
         selection: SelectionRule,
         status: dict[str, Any] | None,
+        findings: Sequence[Finding] = (),
     ) -> None:
         submissions = find_submissions(contents, {board.name: board for board in boards})
         sound = [submission for submission in submissions if submission.sound]
@@ -72,7 +86,10 @@ class Context:
         parts = [part for board in boards for part in board.parts]
         self.dials = find_dials(contents.records, parts)
         self.curves = find_curves(contents.records, parts)
-        self.claims = _judge_lists(self.runs)
+        judged = {name: _judge_list(name, self.runs) for name in list_claim_files()}
+        self.claims = [each for each in judged.values() if any(one.verdict != "not run" for one in each[1])]
+        committed = [one.results for one in self.shown if one.committed and one.track == "default"]
+        self.findings = check_findings(findings, {name: each[1] for name, each in judged.items()}, committed)
         self.checks = collect_checks(contents)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
@@ -87,9 +104,9 @@ class Context:
         self._environment = open_templates(TEMPLATES)
         self._environment.globals.update(
             store=printable(store_name),
-            navigation=[(printable(name), self.addresses.suite(name)) for name in self.suites],
             has_claims=bool(self.claims),
             has_dials=bool(self.dials),
+            has_boards=bool(self.shown),
             has_methods=bool(self.by_method),
             live=status is not None,
         )
@@ -117,11 +134,10 @@ class Context:
         return macros.pairs(items, tall)  # type: ignore[attr-defined, no-any-return]
 
 
-def _judge_lists(runs: Sequence[ResultRecord]) -> list[tuple[ClaimList, list[JudgedClaim]]]:
-    """Every list of claims of which something was run, with the verdict of each claim."""
-    lists = [load_claims(name) for name in list_claim_files()]
-    judged = [(each, judge_claims(each.claims, runs)) for each in lists]
-    return [(each, of) for each, of in judged if any(claim.verdict != "not run" for claim in of)]
+def _judge_list(name: str, runs: Sequence[ResultRecord]) -> tuple[ClaimList, list[JudgedClaim]]:
+    """A list of claims with the verdict of each."""
+    claims = load_claims(name)
+    return claims, judge_claims(claims.claims, runs)
 
 
 def _group_variants(suites: Iterable[str]) -> list[str]:

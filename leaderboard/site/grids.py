@@ -7,17 +7,15 @@ grids.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import get_args
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
+from leaderboard.analysis.contrasts import ContrastKind
 from leaderboard.analysis.data_worth import Worth
-from leaderboard.analysis.letters import abridge_letters
 from leaderboard.analysis.results import Row
 from leaderboard.analysis.standings import DECIDES, Standing
 from leaderboard.report.escape import printable
-from leaderboard.report.footnotes import CHANGE_TITLES
 from leaderboard.report.formats import (
     FORMATS,
     MISSING,
@@ -25,13 +23,16 @@ from leaderboard.report.formats import (
     write_head,
     write_interval,
     write_mean,
+    write_rank,
     write_seeds,
     write_star,
     write_state,
     write_step_time,
     write_worth,
 )
+from leaderboard.report.percent import to_error_change
 from leaderboard.report.table import STEP_TIME, WideColumn, WideLine
+from leaderboard.report.verdict_words import word_row
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Grid, GridCell, GridHead, GridRow
@@ -42,29 +43,29 @@ STATES = [write_state(state) for state in get_args(VerificationState)]
 TRACKS = {"default": "as they come", "tuned": "tuned"}
 FIRST = 30  # rows that a long table shows before somebody asks for all
 TASKS = 12  # columns of a table of runs: a page as wide as a hundred tasks is read by nobody
-BARS = 40  # tie groups that are drawn, 7 pixels each; with more, letters are written
-INTERVAL = GridHead("95 % interval", "of Δ log", "drawn")
-RANK = GridHead("rank", "[95 %]", "number", "low", called="rank", small="rank 95 % interval")
-TIES = GridHead("ties", "same bar", "ties", called="ties")
-VERDICT = GridHead("verdict", choose=True, small="verdict against others")
+PLACES: tuple[ContrastKind, ...] = ("reference", "best")  # verdicts on the page of a method
+INTERVAL = GridHead("interval", "less | more error", "drawn")
+RANK = GridHead("rank", kind="number", best="low")
+CHANGE = GridHead("error change", "% ↓", "change", "low", small="error change interval")
 
 
 def board_grid(one: Shown, addresses: Addresses) -> Grid:
     """A board with one line per method, best rank first.
 
-    Columns begin with what decides (Δ log, its interval drawn, rank, ties), then worth, then the other columns of the
-    wide table, then seeds and verification. Numbers link to the runs behind them.
+    Columns begin with what decides (the change of error, its interval drawn, verdicts, rank), then worth, then the
+    other columns of the wide table, then seeds and verification. Numbers link to the runs behind them; rows of methods
+    that could be the best are shaded.
     """
     decides = [column for column in one.table.columns if column.quantity == "change" and column.metric == DECIDES]
     columns = [column for column in one.table.columns if column not in decides]
     ranked = "rank" in one.table.ends
-    judged = bool(one.results.standings.kinds)
+    verdicts = one.table.verdicts
     heads = [
         GridHead("method", small="name"),
         *map(_head, decides),
         *([INTERVAL] if decides else []),
-        *([_rank_head(one), TIES] if ranked else []),
-        *([replace(VERDICT, bottom=f"vs {printable(one.board.reference)}")] if judged else []),
+        *(GridHead(printable(name), choose=True) for name in verdicts),
+        *([RANK] if ranked else []),
     ]
     worths = {printable(head): task for head, task in one.table.worths.items()}
     early = {"rank", *one.table.worths, *one.table.verdicts}
@@ -75,33 +76,26 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         GridHead(name, kind="end", best="low" if name == STEP_TIME else "high", choose=name == "checked")
         for name in late
     ]
-    low, high = _span(one)  # one scale, or bars of two rows could not be compared
+    span = _span(one)  # one scale, or bars of two rows could not be compared
     lines = []
     for line in one.lines:
         href = _runs_address(one, line.method, addresses)
         rows = dict(zip(one.table.columns, line.cells, strict=True))
         cells = [_name_cell(one, line, href)]
         for column in decides:
-            bar = _draw_bar(rows[column], low, high)
-            cells += [_number_cell(column, rows[column], line, href), GridCell("", bar=bar)]
-        cells += _rank_cells(one, line) if ranked else []
-        cells += [_verdict_cell(line.standing)] if judged else []
+            cells += [_number_cell(column, rows[column], line, href), GridCell("", bar=_draw_bar(line, span))]
+        cells += [_verdict_cell(line, kind) for kind in verdicts.values()]
+        cells += [_rank_cell(line)] if ranked else []
         cells += [_worth_cell(line.find_worth(task)) for task in worths.values()]
         cells += [_number_cell(column, rows[column], line, href) for column in columns]
         cells += [_end_cell(one, line, name) for name in late]
-        lines.append(GridRow(cells, faint=not line.complete))
+        lines.append(GridRow(cells, faint=not line.complete, best=line.judged.could_be_best))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
     return Grid("board", printable(one.board.title), heads, lines, files, file=one.name)
 
 
-def _rank_head(one: Shown) -> GridHead:
-    """The head of the rank column; it names an interval only where the board has seeds enough for one."""
-    with_intervals = any(standing.rank.low is not None for standing in one.results.standings.methods.values())
-    return RANK if with_intervals else replace(RANK, bottom="")
-
-
 def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
-    """One line per suite, track and method: the three changes, rank, ties and the worst task.
+    """One line per suite, track and method: the change of error, verdicts, rank, and the worst task.
 
     Controls and submissions are left out; they are on the page of their suite. Suite and track are hidden columns, by
     which the table is narrowed.
@@ -110,60 +104,60 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
         GridHead("method", "suite", called="method"),
         GridHead("suite", choose=True, aside=True),
         GridHead("track", choose=True, aside=True),
-        GridHead("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
+        CHANGE,
         INTERVAL,
+        GridHead("vs reference", choose=True),
+        GridHead("vs best", choose=True),
         RANK,
-        TIES,
-        GridHead("Δ flat", "% ↑", "number", "high", small="Δ flat 95 % interval"),
-        GridHead("Δ task", "% ↑", "number", "high", small="Δ task 95 % interval"),
-        GridHead("worst task", "gain ↑", "end", "high", called="gain of the worst task ↑", small="worst task"),
+        GridHead(
+            "worst task",
+            "error % ↓",
+            "end",
+            "low",
+            called="error change of the worst task %",
+            small="worst task",
+        ),
         GridHead("seeds", kind="end", best="high"),
         GridHead("checked", kind="end", best="high", choose=True),
     ]
     lines = []
     for one in boards:
-        low, high = _span(one)
+        span = _span(one)
         columns = {column.metric: column for column in one.table.columns if column.quantity == "change"}
         suite = printable(one.board.suite)
         for line in one.lines:
             if line.method not in one.own:
                 continue  # controls stand on the suite's own page
             href = _runs_address(one, line.method, addresses)
-            own = one.results.change_rows[line.method]
             rows = {column.metric: row for column, row in zip(one.table.columns, line.cells, strict=True)}
-            numbers = {
-                name: _number_cell(columns[name], rows[name], line, href) if name in columns else GridCell(MISSING)
-                for name in CHANGE_TITLES
-            }
+            row = rows.get(DECIDES)
+            change = columns.get(DECIDES)
             cells = [
                 _name_cell(one, line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
                 GridCell(suite),
                 GridCell(TRACKS[one.track]),
-                numbers[DECIDES],
-                GridCell("", bar=_draw_bar(own.get(DECIDES), low, high)),
-                *_rank_cells(one, line),
-                numbers["delta_flat"],
-                numbers["delta_task"],
+                _number_cell(change, row, line, href) if change else GridCell(MISSING),
+                GridCell("", bar=_draw_bar(line, span)),
+                _verdict_cell(line, "reference"),
+                _verdict_cell(line, "best"),
+                _rank_cell(line),
                 _worst_cell(line.standing),
                 _end_cell(one, line, "seeds"),
                 _end_cell(one, line, "checked"),
             ]
-            lines.append(GridRow(cells, faint=not line.complete))
+            lines.append(GridRow(cells, faint=not line.complete, best=line.judged.could_be_best))
     return Grid("overview", "Every method on every suite", heads, lines, first=FIRST)
 
 
 def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[GridCell]:
-    """A method's place on one board, for its own page: Δ log, its interval on the board's scale, and its rank."""
-    row = one.results.change_rows[line.method].get(DECIDES)
+    """A method's place on one board, for its own page: change of error, its interval drawn, verdicts and rank."""
     column = next((column for column in one.table.columns if column.metric == DECIDES), None)
+    row = line.cells[one.table.columns.index(column)] if column else None
     number = (
         _number_cell(column, row, line, _runs_address(one, line.method, addresses)) if column else GridCell(MISSING)
     )
-    return [
-        number,
-        GridCell("", bar=_draw_bar(row, *_span(one))),
-        _rank_cells(one, line)[0],
-    ]
+    verdicts = [_verdict_cell(line, kind) for kind in PLACES]
+    return [number, GridCell("", bar=_draw_bar(line, _span(one))), *verdicts, _rank_cell(line)]
 
 
 def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dict[str, str], file: str = "") -> Grid:
@@ -225,7 +219,8 @@ def _head(column: WideColumn) -> GridHead:
     """The head of a board's column; `small` names its intervals in an export."""
     change = column.quantity == "change"
     top, bottom = write_head(column)
-    small = f"{top if change else f'{top} {column.metric}'} 95 % interval"
+    small = f"{top} interval" if change else f"{top} {column.metric} 95 % interval"
+    small = "" if change and column.metric != DECIDES else small  # which is not tested, and has no interval
     small += " and task" if column.quantity == "worst" else ""
     best = "high" if column.higher_is_better else "low"
     return GridHead(printable(top), printable(bottom), "change" if change else "number", best, small=small)
@@ -269,13 +264,13 @@ def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str)
     )
 
 
-def _verdict_cell(standing: Standing | None) -> GridCell:
-    """The verdict against the reference; below, those against the twin and the best."""
-    contrasts = dict(standing.contrasts) if standing else {}
-    against = contrasts.pop("reference", None)
-    below = ", ".join(f"{each.verdict} vs {kind}" for kind, each in contrasts.items())
-    text = against.verdict if against else MISSING
-    return GridCell(text, below, order=against.verdict if against else None)
+def _verdict_cell(line: WideLine, kind: ContrastKind) -> GridCell:
+    """A verdict in words; below that against the twin its name. That against the reference has the row's colour."""
+    text = word_row(line.judged, line.standing, kind)
+    contrast = line.standing.contrasts.get(kind) if line.standing else None
+    small = printable(contrast.other) if kind == "twin" and contrast else ""
+    side = line.judged.side if kind == "reference" else ""
+    return GridCell(text or MISSING, small, order=text or None, side=side)
 
 
 def _end_cell(one: Shown, line: WideLine, name: str) -> GridCell:
@@ -302,44 +297,40 @@ def _badge(state: str) -> GridCell:
     return GridCell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
 
 
-def _rank_cells(one: Shown, line: WideLine) -> list[GridCell]:
-    """Two cells: rank with its interval, and tie groups as bars, or as letters where they are many.
-
-    Both are dashes for a method without a rank.
-    """
-    standing = line.standing
-    if standing is None or not standing.ranked:
-        return [GridCell(MISSING), GridCell(MISSING)]
-    rank = standing.rank
-    ends = "" if rank.low is None else f"[{rank.low:g}, {rank.high:g}]"
-    groups = [letter in standing.letters for letter in one.letters] if len(one.letters) <= BARS else []
-    text = abridge_letters(standing.letters)
-    return [GridCell(f"{rank.mean:g}", ends, rank.mean), GridCell(text, order=text, ties=groups)]
+def _rank_cell(line: WideLine) -> GridCell:
+    """The rank; a dash for a method without one."""
+    text = write_rank(line.standing)
+    return GridCell(text or MISSING, order=line.standing.rank.mean if line.standing and text else None)
 
 
 def _worst_cell(standing: Standing | None) -> GridCell:
-    """The least gain of a method, a log ratio, and the task that has it."""
+    """The change of error in the task that gains least, in per cent, and its name."""
     worst = standing.worst if standing else None
-    return GridCell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else GridCell(MISSING)
+    if worst is None:
+        return GridCell(MISSING)
+    change = to_error_change(worst.gain.mean)
+    return GridCell(f"{change:+z.1f}", printable(worst.task), change)
 
 
 def _span(one: Shown) -> tuple[float, float]:
-    """The least and the greatest of zero and every end of a Δ log interval: one scale for all bars of a board."""
-    rows = [own[DECIDES] for own in one.results.change_rows.values() if DECIDES in own]
-    known = [end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
-    return min([0.0, *known]), max([0.0, *known])
+    """The least and the greatest of zero and every end of an interval, in log error: one scale for a board's bars."""
+    changes = [line.judged.change for line in one.lines]
+    ends = [end for each in changes for end in (each.mean, each.low, each.high) if end is not None and each.n]
+    return min([0.0, *(-end for end in ends)]), max([0.0, *(-end for end in ends)])
 
 
-def _draw_bar(row: Row | None, low: float, high: float) -> Bar | None:
+def _draw_bar(line: WideLine, span: tuple[float, float]) -> Bar | None:
     """The interval of a change on the scale of its board, in percent of the cell's width; `_span` gives its ends.
 
-    None for the reference, which does not differ from itself by definition.
+    The scale is that of log error, so that half and twice the error lie as far from 0; less error is on the left. None
+    for the reference, which does not differ from itself by definition.
     """
-    if row is None or row.mean is None or row.role == "reference" or high <= low:
+    change, (low, high) = line.judged.change, span
+    if not change.n or line.role == "reference" or high <= low:
         return None
-    ends = [100 * (end - low) / (high - low) for end in (row.ci_low or row.mean, row.mean, row.ci_high or row.mean, 0)]
-    kind = {1: "better", 0: "unclear", -1: "worse"}[row.sign]
-    return Bar(ends[0], ends[1], ends[2], ends[3], kind)
+    first, last = (change.mean if end is None else end for end in (change.high, change.low))
+    ends = [100 * (-end - low) / (high - low) for end in (first, change.mean, last, 0.0)]
+    return Bar(ends[0], ends[1], ends[2], ends[3], line.judged.side)
 
 
 def _runs_address(one: Shown, method: str, addresses: Addresses) -> str:

@@ -69,12 +69,6 @@ class Shown:
 
         return sorted(self.table.lines, key=key)
 
-    @cached_property
-    def letters(self) -> list[str]:
-        """The letters of all tie groups, `z` before `aa`."""
-        letters = {letter for standing in self.results.standings.methods.values() for letter in standing.letters}
-        return sorted(letters, key=lambda letter: (len(letter), letter))
-
     @property
     def finished(self) -> int:
         """The number of methods with any number."""

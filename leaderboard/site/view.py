@@ -38,8 +38,7 @@ class GridHead:
 
     Attributes:
         top, bottom: its lines.
-        kind: the style of its cells: `text`, `number`, `change`, `end`, `ties`, or `drawn` for bars, which are not
-            exported.
+        kind: the style of its cells: `text`, `number`, `change`, `end`, or `drawn` for bars, which are not exported.
         best: `high` or `low`, the end that is sorted first; empty where the column sorts as text.
         choose: whether the table can be narrowed by one of its values.
         aside: hidden, and there for narrowing, search and export.
@@ -72,7 +71,7 @@ class GridCell:
         href: where the text links, relative to the site's root.
         bar: drawn in place of the text.
         code: whether the text is set as code.
-        ties: for each tie group of the table whether the line is in it.
+        side: of a verdict, `better`, `worse` or `unclear`: its colour.
         badge: whether the text is a state of verification.
     """
 
@@ -82,21 +81,22 @@ class GridCell:
     href: str = ""
     bar: Bar | None = None
     code: bool = False
-    ties: Sequence[bool] = ()
+    side: str = ""
     badge: bool = False
 
     @property
     def key(self) -> str:
         """`order` as an HTML attribute; empty for a missing number."""
-        return "" if self.order is None else str(self.order)
+        return "" if self.order is None else f"{self.order:.6g}" if isinstance(self.order, float) else self.order
 
 
 @dataclass(frozen=True)
 class GridRow:
-    """A row of a grid; `faint` dims it, as incomplete methods and failed runs are."""
+    """A row of a grid; `faint` dims it, as incomplete methods and failed runs are, `best` shades what could be best."""
 
     cells: list[GridCell]
     faint: bool = False
+    best: bool = False
 
 
 @dataclass(frozen=True)

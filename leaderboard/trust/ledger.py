@@ -124,20 +124,27 @@ def _choose_time(root: Path) -> str:
 def _read_entries(path: Path) -> Iterator[LedgerEntry]:
     """The entries of one file; nothing where it cannot be read."""
     try:
-        lines = read_limited(path, MAX_CHECKS).decode("utf-8").splitlines()
+        text = read_limited(path, MAX_CHECKS).decode("utf-8")
     except ValueError:
         return
-    yield from _parse_entries(lines)
+    yield from _parse_text(text)
+
+
+@lru_cache(maxsize=64)  # every board of a site asks for the same files
+def _parse_text(text: str) -> tuple[LedgerEntry, ...]:
+    """The entries of the text of a file."""
+    return tuple(_parse_entries(text.splitlines()))
 
 
 def _parse_entries(lines: Iterable[str]) -> Iterator[LedgerEntry]:
     """The entries among `lines`; those that cannot be read or name no state are left out."""
+    states = get_args(VerificationState)
     for line in lines:
         try:
             check = LedgerEntry(**json.loads(line))
         except (TypeError, ValueError, RecursionError):
             continue
-        if all(isinstance(text, str) for text in astuple(check)) and check.state in get_args(VerificationState):
+        if all(isinstance(text, str) for text in vars(check).values()) and check.state in states:
             yield check
 
 

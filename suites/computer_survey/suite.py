@@ -17,6 +17,8 @@ FILE = "conjointAnalysisComputerBuyers.mat"
 
 @register(
     "computer_survey",
+    title="Ratings of computers",
+    family="tables and patients",
     paper="Lenk, DeSarbo, Green, Young, Hierarchical Bayes Conjoint Analysis, Marketing Science 15, 1996; as in "
     "Argyriou, Evgeniou, Pontil, NeurIPS 2006",
 )

@@ -36,7 +36,7 @@ NOTHING = PreparedCorpus(
 )
 
 
-@register("corpus")
+@register("corpus", title="Your corpora", family="text")
 class Corpus(Suite):
     """Tag the words of sentences of your own corpora, each column a task, or each corpus or domain.
 

@@ -72,7 +72,7 @@ def _feature_deviation() -> float:
 _DEVIATION = _feature_deviation()
 
 
-@register("deep_synthetic")
+@register("deep_synthetic", title="Regressions over hidden features", family="generated, truth known")
 class DeepSynthetic(DrawnRegression[int]):
     """y_t = a_t . phi_t(x) / s + e, phi_tk(x) = tanh(2 w_tk . x), x ~ N(0, I_10), e ~ N(0, noise^2), four features.
 

@@ -16,7 +16,12 @@ from suites._shared.variables import Variables
 LABELS = ((0.0, 1.0), (-1.0, 1.0))  # clutter and mine
 
 
-@register("landmine", paper="Xue, Liao, Carin, Krishnapuram, Multi-Task Learning for Classification, JMLR 8, 2007")
+@register(
+    "landmine",
+    title="Landmines in 29 fields",
+    family="tables and patients",
+    paper="Xue, Liao, Carin, Krishnapuram, Multi-Task Learning for Classification, JMLR 8, 2007",
+)
 class Landmine(SplitSuite):
     """Mine or clutter from 9 features of a spot in a radar image, in 29 fields.
 

@@ -19,6 +19,8 @@ FORM = "y_t = x_t w_t + noise, x ~ N(0, I)"
 
 @register(
     "linear_synthetic",
+    title="Linear regressions of related weights",
+    family="generated, truth known",
     paper="after the assumptions of Evgeniou, Pontil, KDD 2004; Obozinski, Taskar, Jordan, 2010; Argyriou, Evgeniou, "
     "Pontil, NeurIPS 2006; Jacob, Bach, Vert, NeurIPS 2008; Chen, Zhou, Ye, KDD 2011",
 )

@@ -52,7 +52,12 @@ MechanismName = Literal[
 ]  # fmt: skip
 
 
-@register("mechanisms", paper="Caruana, Multitask Learning, Machine Learning 28, 1997")
+@register(
+    "mechanisms",
+    title="Why tasks help each other",
+    family="generated, truth known",
+    paper="Caruana, Multitask Learning, Machine Learning 28, 1997",
+)
 class Mechanisms(Suite):
     """Generated tasks of which it is known why learning them together helps, or why it does not; t1 is the main one.
 

@@ -55,7 +55,12 @@ def _head(shape: Shape) -> nn.Module:
     return nn.Linear(shape[0], 10)
 
 
-@register("multidigits", paper="after Sener, Koltun, Multi-Task Learning as Multi-Objective Optimization, NeurIPS 2018")
+@register(
+    "multidigits",
+    title="Two overlapping digits, 8 x 8",
+    family="digits",
+    paper="after Sener, Koltun, Multi-Task Learning as Multi-Objective Optimization, NeurIPS 2018",
+)
 class MultiDigits(Suite):
     """Name the left and the right of two overlapping 8x8 digits (1,797 real scans, bundled with scikit-learn).
 

@@ -36,6 +36,8 @@ class ChannelMask(nn.Module):
 
 @register(
     "multimnist",
+    title="MultiMNIST",
+    family="digits",
     paper="Sabour, Frosst, Hinton, NeurIPS 2017; Sener, Koltun, NeurIPS 2018; "
     "Lin et al. (ParetoMTL), NeurIPS 2019; Ma, Du, Matusik, ICML 2020",
 )

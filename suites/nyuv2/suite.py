@@ -31,7 +31,12 @@ TRAINING: dict[str, dict[str, Any]] = {
 }
 
 
-@register("nyuv2", paper="Silberman, Hoiem, Kohli, Fergus, Indoor Segmentation and Support Inference, ECCV 2012")
+@register(
+    "nyuv2",
+    title="NYUv2",
+    family="rooms",
+    paper="Silberman, Hoiem, Kohli, Fergus, Indoor Segmentation and Support Inference, ECCV 2012",
+)
 class NYUv2(DenseSuite):
     """Segmentation (13 classes), depth and surface normals of 1,449 photographed rooms.
 

@@ -21,6 +21,8 @@ FORM = "y_t = x w_t + noise, x ~ N(0, I); a patient leaves before month m with p
 
 @register(
     "progression",
+    title="Patients along visits",
+    family="tables and patients",
     paper="after Zhou, Yuan, Liu, Ye, A Multi-Task Learning Formulation for Predicting Disease Progression, KDD 2011; "
     "Zhou, Liu, Narayan, Ye, Modeling Disease Progression via Fused Sparse Group Lasso, KDD 2012",
 )

@@ -21,6 +21,8 @@ TEST = 4_449  # rows of the official test file
 
 @register(
     "sarcos",
+    title="A robot arm (SARCOS)",
+    family="tables and patients",
     paper="Vijayakumar, Schaal, ICML 2000; Rasmussen, Williams, Gaussian Processes for Machine Learning, 2006, 2.5",
 )
 class Sarcos(FileSuite):

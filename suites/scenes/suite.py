@@ -16,7 +16,7 @@ BATCH = 4  # images of an update: within a few epochs, more updates of fewer ima
 SEALED_IMAGES = 60  # of 20 rooms: half a minute on one core
 
 
-@register("scenes")
+@register("scenes", title="Rendered rooms", family="rooms")
 class Scenes(DenseSuite):
     """Segmentation (13 classes), depth and surface normals of rendered rooms, seen by NYUv2's camera.
 

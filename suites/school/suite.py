@@ -9,6 +9,8 @@ from suites._shared.variables import Variables
 
 @register(
     "school",
+    title="Exam scores of 139 schools",
+    family="tables and patients",
     paper="Goldstein, Multilevel Modelling of Survey Data, The Statistician 40, 1991; as in Argyriou, Evgeniou, "
     "Pontil, NeurIPS 2006, and MALSAR (Zhou, Chen, Ye, 2011)",
 )

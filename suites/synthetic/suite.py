@@ -57,6 +57,8 @@ class Truth:
 
 @register(
     "synthetic",
+    title="Regressions of related functions",
+    family="generated, truth known",
     paper="after Ma et al., Modeling Task Relationships with Multi-gate Mixture-of-Experts, KDD 2018, section 3.2",
 )
 class Synthetic(DrawnRegression[int]):

@@ -21,6 +21,8 @@ BATCH = 16  # sentences of each task in an update
 
 @register(
     "tagging",
+    title="Tags of words",
+    family="text",
     paper="after Collobert, Weston, A Unified Architecture for Natural Language Processing: Deep Neural Networks with "
     "Multitask Learning, ICML 2008",
 )

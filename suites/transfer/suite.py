@@ -55,7 +55,7 @@ class SourceAndTarget:
         return found
 
 
-@register("transfer")
+@register("transfer", title="A source and a target", family="generated, truth known")
 class TransferPair(DrawnRegression[tuple[int, int]]):
     """y_t = a_t . phi_t(x_t) + e, phi_tk(x) = tanh(2 w_tk . x), e ~ N(0, noise^2), of a source and a target.
 

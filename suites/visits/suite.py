@@ -28,6 +28,8 @@ ATTEMPTS = 100  # divisions tried until every visit has two scores on either sid
 
 @register(
     "visits",
+    title="Your patients along visits",
+    family="tables and patients",
     paper="after Zhou, Yuan, Liu, Ye, A Multi-Task Learning Formulation for Predicting Disease Progression, KDD 2011",
 )
 class Visits(LinearSuite):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,11 @@ from leaderboard.store import StoreContents
 from tests.browser.conftest import METHODS
 from tests.leaderboard.conftest import build_record
 
-CHANGES = {"delta_log": ("Δ log ↑", "Δ log", 3), "delta_flat": ("Δ flat % ↑", "Δ flat", 2)}
-CHANGES |= {"delta_task": ("Δ task % ↑", "Δ task", 2)}
-BOARD = ["method", "name", "Δ log ↑", "Δ log 95 % interval", "rank", "rank 95 % interval", "ties"]
-BOARD += ["verdict vs single_task", "verdict against others"]
+CHANGES = {"delta_flat": "Δ flat % ↑", "delta_task": "Δ task % ↑"}
+BOARD = ["method", "name", "error change % ↓", "error change interval", "vs single_task", "vs best", "rank"]
 BOARD += ["left accuracy % ↑", "left accuracy 95 % interval", "right accuracy % ↑", "right accuracy 95 % interval"]
-BOARD += ["Δ flat % ↑", "Δ flat 95 % interval", "Δ task % ↑", "Δ task 95 % interval", "seeds"]
+BOARD += ["Δ flat % ↑", "Δ task % ↑", "seeds"]
+WORDS = {"undecided": "not told apart"}
 
 
 def save(page, grid):
@@ -29,23 +29,30 @@ def save(page, grid):
     return download.value.suggested_filename, header, [dict(zip(header, row, strict=True)) for row in rows]
 
 
+def write_percent(change):
+    """A change in log error as the page has it: per cent of error, with its sign."""
+    text = f"{100 * math.expm1(-change):z.1f}"
+    return f"+{text}" if float(text) > 0 else text
+
+
 def numbers(content, method):
     """column -> text of everything that the JSON of a board says of a method."""
     found = {}
+    (standing,) = (each for each in content["statistics"] if each["method"] == method)
     for row in content["rows"]:
         if row["method"] != method:
             continue
-        change = row["metric"] in CHANGES
-        column, short, decimals = CHANGES.get(
-            row["metric"], (f"{row['task']} accuracy % ↑", f"{row['task']} accuracy", 2)
-        )
-        plus = "+" if change and round(row["mean"], decimals) > 0 else ""
-        found[column] = plus + f"{row['mean']:z.{decimals}f}"
-        own = change and method == content["reference"]
-        ends = [f"{end:z.{decimals}f}" for end in (row["ci_low"], row["ci_high"])]
-        ends = [f"+{end}" if change and float(end) > 0 else end for end in ends]
-        found[f"{short} 95 % interval"] = "" if own else f"[{', '.join(ends)}]"
-    (standing,) = (each for each in content["statistics"] if each["method"] == method)
+        if row["metric"] == "delta_log":
+            found["error change % ↓"] = write_percent(row["mean"])
+        elif row["metric"] in CHANGES:
+            plus = "+" if round(row["mean"], 2) > 0 else ""
+            found[CHANGES[row["metric"]]] = plus + f"{row['mean']:z.2f}"
+        else:
+            found[f"{row['task']} accuracy % ↑"] = f"{row['mean']:.2f}"
+            found[f"{row['task']} accuracy 95 % interval"] = f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    test = standing["contrasts"].get("reference")
+    ends = [write_percent(test[f"corrected_{end}"]) for end in ("high", "low")] if test else []
+    found["error change interval"] = f"[{', '.join(ends)}]" if test else ""
     return found, standing
 
 
@@ -61,26 +68,24 @@ def test_every_cell_of_a_board_is_that_of_its_json_under_its_own_name(visit, sit
         for column, text in expected.items():
             assert row[column].removesuffix(" *") == text, (row["method"], column)
         assert float(row["rank"]) == standing["rank"]
-        low, high = standing["rank_low"], standing["rank_high"]
-        assert row["rank 95 % interval"] == ("" if low is None else f"[{low:g}, {high:g}]")
-        assert row["ties"] == standing["tie_groups"]
-        reference = standing["contrasts"].get("reference")
-        assert row["verdict vs single_task"] == (reference["verdict"] if reference else "—")
+        for kind, column in (("reference", "vs single_task"), ("best", "vs best")):
+            verdict = standing["contrasts"].get(kind, {}).get("verdict", "leads" if kind == "best" else "—")
+            assert row[column] == WORDS.get(verdict, verdict)
         assert row["seeds"] == "5/5"
         assert row["name"] == ""
 
 
 def test_the_overview_tells_methods_suites_and_tracks_apart(visit, site):
-    page = visit("index.html")
+    page = visit("leaderboard.html")
     page.get_by_text("Show all").evaluate_all("all => all.forEach((each) => each.click())")
     name, header, rows = save(page, "overview")
     assert name == "overview.csv"
-    assert header[:4] == ["method", "suite", "track", "Δ log ↑"]
+    assert header[:4] == ["method", "suite", "track", "error change % ↓"]
     files = {"toy": "toy", "other": "stored-other"}
     assert {(row["method"], row["suite"]) for row in rows} == {(method, suite) for method in METHODS for suite in files}
     for row in rows:
         expected, _ = numbers(json.loads((site / f"data/{files[row['suite']]}.json").read_text()), row["method"])
-        for column in ("Δ log ↑", "Δ log 95 % interval", "Δ flat % ↑", "Δ task % ↑", "Δ task 95 % interval"):
+        for column in ("error change % ↓", "error change interval"):
             assert row[column].removesuffix(" *") == expected[column]
         assert row["track"] == "as they come"
 

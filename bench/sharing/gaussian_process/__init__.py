@@ -173,7 +173,12 @@ class Processes(SelfFitting):
         return likelihood  # type: ignore[no-any-return]
 
 
-@register("gp_icm", paper="Bonilla, Chai, Williams, Multi-task Gaussian Process Prediction, NeurIPS 2007")
+@register(
+    "gp_icm",
+    title="Gaussian processes, coregionalised",
+    family="kernels, trees, neighbours",
+    paper="Bonilla, Chai, Williams, Multi-task Gaussian Process Prediction, NeurIPS 2007",
+)
 class CoregionalisedProcess(Processes):
     """Tasks are functions of one Gaussian process, with inputs of their own: cov(f_t(x), f_s(z)) = B[t, s] k(x, z).
 
@@ -243,6 +248,8 @@ class CoregionalisedProcess(Processes):
 
 @register(
     "gp_shared",
+    title="Gaussian processes, shared kernel",
+    family="kernels, trees, neighbours",
     paper="Lawrence, Platt, Learning to Learn with the Informative Vector Machine, ICML 2004; Minka, Picard, Learning "
     "How to Learn Is Learning with Point Sets, 1997",
 )
@@ -275,7 +282,12 @@ class SharedProcess(Processes):
         self.processes.append(Process(self._inputs(gpytorch, scaled=True), self._noise(gpytorch)))
 
 
-@register("gp_single", paper="Rasmussen, Williams, Gaussian Processes for Machine Learning, MIT Press 2006")
+@register(
+    "gp_single",
+    title="Gaussian processes, one for each task",
+    family="separate models",
+    paper="Rasmussen, Williams, Gaussian Processes for Machine Learning, MIT Press 2006",
+)
 class SingleProcesses(Processes):
     """Every task is a Gaussian process of its own, with a kernel and a noise of its own: nothing is shared.
 

@@ -47,7 +47,15 @@ from leaderboard.analysis.statistics.ranking import (
     ranks,
     sensitivity,
 )
-from leaderboard.analysis.statistics.significance import Comparison, family, holm, max_t, paired_t, sign_flip
+from leaderboard.analysis.statistics.significance import (
+    Comparison,
+    family,
+    holm,
+    holm_levels,
+    max_t,
+    paired_t,
+    sign_flip,
+)
 
 __all__ = [
     "CHANGES",
@@ -82,6 +90,7 @@ __all__ = [
     "gather_units",
     "group_equal_methods",
     "holm",
+    "holm_levels",
     "interquartile_mean",
     "interval",
     "kendall_tau",

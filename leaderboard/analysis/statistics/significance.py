@@ -141,6 +141,24 @@ def holm(p: ArrayLike) -> np.ndarray:
     return adjusted
 
 
+def holm_levels(p: ArrayLike, adjusted: ArrayLike, level: float = LEVEL) -> np.ndarray:
+    """Levels [comparison] of intervals that leave out 0 exactly where Holm's test at 1 - `level` rejects.
+
+        1 - (1 - level) / k,   k = m - i + 1 for the i-th of r that are rejected, m - r for the others
+
+    of m raw p in rising order, `adjusted` by `holm`: each comparison has the level of the step that decided it, never
+    below `level`. A paired t interval of that level has 0 outside where p <= (1 - level) / k. A NaN does not count.
+    """
+    p, adjusted = np.asarray(p, dtype=float), np.asarray(adjusted, dtype=float)
+    tests = int(np.isfinite(p).sum())
+    order = np.argsort(p, kind="stable")[:tests]
+    rejected = int((adjusted[order] <= 1 - level).sum())
+    steps = np.full(len(p), max(1, tests - rejected))
+    steps[order[:rejected]] = tests - np.arange(rejected)
+    levels: np.ndarray = 1 - (1 - level) / steps
+    return levels
+
+
 def family(
     data: Cells,
     change: str = "delta_log",

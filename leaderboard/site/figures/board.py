@@ -8,20 +8,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leaderboard.analysis.judged import judge_rows, tell_apart
 from leaderboard.analysis.results import Results
-from leaderboard.analysis.standings import DECIDES
 from leaderboard.analysis.statistics import interval, performance_profile
-from leaderboard.site.figures.parts import LINE, label_method, measure_error_bar
+from leaderboard.report.percent import to_error_change, write_error_change
+from leaderboard.site.figures.parts import LINE, label_method, make_change_axis, measure_error_bar
 from leaderboard.site.view import Figure, Trace, escape_words
 
-KINDS_OF_CHANGE = {"better": 1, "unclear": 0, "worse": -1}  # by the side of zero that the interval lies on
 PROFILES = 8  # methods that a legend can tell apart
 
 
 def plot_changes(results: Results, name: str, hrefs: dict[str, str]) -> Figure | None:
-    """Δ log of every method against the reference with its 95 % interval (a forest plot), best on top.
+    """The change of error of every method against the reference with its interval (a forest plot), best on top.
 
-    Points are coloured by where the interval lies: above zero, below, or around it; the reference itself has none.
+    Points have the colour of the row's verdict; the reference itself has none. The axis is that of log error.
 
     Args:
         results: the board's results.
@@ -31,49 +31,57 @@ def plot_changes(results: Results, name: str, hrefs: dict[str, str]) -> Figure |
     Returns:
         None where no method but the reference has a change.
     """
-    rows = [own[DECIDES] for own in results.change_rows.values() if DECIDES in own]
-    rows = [row for row in rows if row.role != "reference" and row.mean is not None]
-    rows.sort(key=lambda row: row.mean or 0.0)
+    judged = judge_rows(results)
+    rows = {method: row for method, row in judged.items() if method != results.board.reference and row.change.n}
+    rows = dict(sorted(rows.items(), key=lambda each: -each[1].change.mean))
     if not rows:
         return None
-    groups = {kind: [row for row in rows if row.sign == sign] for kind, sign in KINDS_OF_CHANGE.items()}
-    names = {"better": "better than the reference", "unclear": "interval holds zero", "worse": "worse"}
-    traces: list[Trace] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": names[kind],
-            "x": [row.mean for row in own],
-            "y": [label_method(results, row.method) for row in own],
-            # The page's script follows this address when a point is clicked.
-            "customdata": [hrefs.get(row.method, "") for row in own],
-            "error_x": {
-                "type": "data",
-                "symmetric": False,
-                "array": [measure_error_bar(row.ci_high, row.mean) for row in own],
-                "arrayminus": [measure_error_bar(row.mean, row.ci_low) for row in own],
-                "thickness": 2,
-                "width": 0,
-                "color": f"@{kind}",
-            },
-            "marker": {"color": f"@{kind}", "size": 8, "symbol": "circle-open" if kind == "unclear" else "circle"},
-            "hovertemplate": "%{y}<br>%{x:+.3f}<extra></extra>",
-        }
-        for kind, own in groups.items()
-        if own
-    ]
+    names = {"better": "better than the reference", "unclear": "not told apart", "worse": "worse"}
+    traces: list[Trace] = []
+    for side, name_of_side in names.items():
+        own = {method: row.change for method, row in rows.items() if row.side == side}
+        if own:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": name_of_side,
+                    "x": [-change.mean for change in own.values()],
+                    "y": [label_method(results, method) for method in own],
+                    "text": [write_error_change(change) for change in own.values()],
+                    # The page's script follows this address when a point is clicked.
+                    "customdata": [hrefs.get(method, "") for method in own],
+                    "error_x": {
+                        "type": "data",
+                        "symmetric": False,
+                        "array": [measure_error_bar(change.mean, change.low) for change in own.values()],
+                        "arrayminus": [measure_error_bar(change.high, change.mean) for change in own.values()],
+                        "thickness": 2,
+                        "width": 0,
+                        "color": f"@{side}",
+                    },
+                    "marker": {
+                        "color": f"@{side}",
+                        "size": 8,
+                        "symbol": "circle-open" if side == "unclear" else "circle",
+                    },
+                    "hovertemplate": "%{y}<br>%{text}<extra></extra>",
+                }
+            )
+    ends = [end for row in rows.values() for end in (row.change.mean, row.change.low, row.change.high)]
+    axis = make_change_axis([-end for end in ends if end is not None])
     reference = results.board.label(results.board.reference)
     return Figure(
         f"forest-{name}",
         f"Change against {escape_words(reference)}",
-        "Δ log, the mean over tasks of log(reference error / error), paired by seed, with 95 % intervals. "
-        "Right is better.",
+        "Error change in per cent, paired by seed, with the interval of the row's test; colours are verdicts. Left is "
+        "better.",
         traces,
         {
-            "xaxis": {"title": {"text": "Δ log"}, "zeroline": True},
+            "xaxis": {"title": {"text": "error change, %"}, "zeroline": True, **axis},
             "yaxis": {
                 "categoryorder": "array",
-                "categoryarray": [label_method(results, row.method) for row in rows],
+                "categoryarray": [label_method(results, method) for method in rows][::-1],
                 "type": "category",
                 # Categories are at 0, 1, ..; Plotly's own margins around them are wide.
                 "range": [-0.7, len(rows) - 0.3],
@@ -110,7 +118,8 @@ def plot_tasks(results: Results, name: str, order: Sequence[str]) -> Figure | No
     return Figure(
         f"tasks-{name}",
         "Task by task",
-        "log(reference error / error), the mean over seeds. Blue is better than the reference, orange worse.",
+        "Error change in per cent, the mean over seeds. Blue is less error than the reference, orange more; a colour "
+        "is no test.",
         [
             {
                 "type": "heatmap",
@@ -123,13 +132,14 @@ def plot_tasks(results: Results, name: str, order: Sequence[str]) -> Figure | No
                 "showscale": False,
                 "xgap": 2,
                 "ygap": 2,
-                **({"texttemplate": "%{text}", "text": _write_signed(means[at])} if len(data.tasks) <= 6 else {}),
-                "hovertemplate": "%{y}<br>%{x}: %{z:+.3f}<extra></extra>",
+                **({"texttemplate": "%{text}"} if len(data.tasks) <= 6 else {}),
+                "text": _write_changes(means[at]),
+                "hovertemplate": "%{y}<br>%{x}: %{text} %<extra></extra>",
             }
         ],
         {"yaxis": {"type": "category", "ticklen": 0}, "xaxis": {"type": "category", "ticklen": 0}},
         LINE * len(order) + 80,
-        scale=(f"-{largest:.2g}", f"+{largest:.2g}"),
+        scale=(f"{to_error_change(-largest):+.0f} %", f"{to_error_change(largest):+.0f} %"),
     )
 
 
@@ -188,6 +198,8 @@ def plot_profiles(results: Results, name: str) -> Figure | None:
 def plot_wins(results: Results, name: str, order: Sequence[str]) -> Figure | None:
     """Heat map [method, method] of how probably, in percent, the row beats the column on a random seed and task.
 
+    This is where all pairs are: a cell has a colour only where a test of the board orders the two (`tell_apart`).
+
     Args:
         results: the board's results, whose `wins` are drawn.
         name: the board's name, unique on the site.
@@ -201,17 +213,24 @@ def plot_wins(results: Results, name: str, order: Sequence[str]) -> Figure | Non
         return None
     at = [data.board.methods.index(method) for method in order]
     labels = [label_method(results, method) for method in order]
+    apart = tell_apart(results)
+    known = np.array([[(a, b) in apart or (b, a) in apart for b in order] for a in order])
+    shares = 100 * results.wins[np.ix_(at, at)]
+    words = [[_compare_words(a, b, apart) for b in order] for a in reversed(order)]
     # In more columns two digits would overlap.
     few = len(labels) <= 12
     return Figure(
         f"wins-{name}",
         "Who beats whom",
         "Probability, in %, that the method of the row has the smaller error on a random seed and task than that of "
-        "the column. Ties count half.",
+        "the column. Ties count half. Coloured where the board's tests tell the two apart: against the reference and "
+        "the best as in the table, else by paired t tests, Holm over all pairs.",
         [
             {
                 "type": "heatmap",
-                "z": 100 * results.wins[np.ix_(at, at)][::-1],
+                "z": np.where(known, shares, 50.0)[::-1],
+                "text": [[f"{share:.0f}" for share in row] for row in shares[::-1].tolist()],
+                "hovertext": words,
                 "x": labels,
                 "y": labels[::-1],
                 "colorscale": "@diverging",
@@ -220,8 +239,8 @@ def plot_wins(results: Results, name: str, order: Sequence[str]) -> Figure | Non
                 "showscale": False,
                 "xgap": 1,
                 "ygap": 1,
-                **({"texttemplate": "%{z:.0f}"} if few else {}),
-                "hovertemplate": "%{y}<br>beats %{x}<br>%{z:.0f} %<extra></extra>",
+                **({"texttemplate": "%{text}"} if few else {}),
+                "hovertemplate": "%{y}<br>beats %{x}<br>%{text} %, %{hovertext}<extra></extra>",
             }
         ],
         {
@@ -234,6 +253,11 @@ def plot_wins(results: Results, name: str, order: Sequence[str]) -> Figure | Non
     )
 
 
-def _write_signed(values: np.ndarray) -> list[list[str]]:
-    """A matrix of numbers as texts with a sign and two decimals, for the cells of a heat map; empty for NaN."""
-    return [["" if math.isnan(value) else f"{value:+z.2f}" for value in row] for row in values.tolist()]
+def _compare_words(method: str, other: str, apart: frozenset[tuple[str, str]]) -> str:
+    """`better`, `worse` or `not told apart`."""
+    return "better" if (method, other) in apart else "worse" if (other, method) in apart else "not told apart"
+
+
+def _write_changes(gains: np.ndarray) -> list[list[str]]:
+    """Gains in log error as changes of error in per cent, for the cells of a heat map; empty for NaN."""
+    return [["" if math.isnan(gain) else f"{to_error_change(gain):+z.0f}" for gain in row] for row in gains.tolist()]

@@ -4,6 +4,7 @@ They take numbers and names only, so that charts of boards, runs and searches ca
 """
 
 import math
+from collections.abc import Sequence
 
 from leaderboard.analysis.results import Results
 from leaderboard.site.view import Trace, shorten_label
@@ -19,6 +20,31 @@ _STEPS = (
     (1, 3),
     (1,),
 )
+
+_CHANGES = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    20,
+    30,
+    40,
+    50,
+    60,
+    70,
+    80,
+    90,
+    100,
+    150,
+    200,
+    300,
+    500,
+    1000,
+    2000,
+    5000,
+    10000,
+)  # per cent
 
 
 def label_method(results: Results, method: str) -> str:
@@ -66,6 +92,27 @@ def make_log_axis(low: float, high: float, most: int = 4) -> Trace:
         "ticktext": [abbreviate_number(value) for value in ticks],
         "tickangle": 0,
     }
+
+
+def make_change_axis(values: Sequence[float], most: int = 7) -> Trace:
+    """Ticks of an axis of log error changes that is labelled in per cent of error, as `-20`, `0`, `+25`.
+
+    Args:
+        values: what is drawn, in log error.
+        most: how many ticks there may be.
+    """
+    low, high = min(0.0, *values), max(0.0, *values)
+    least = (high - low) / most  # between two ticks
+    kept: list[float] = [0.0]
+    for side in (-1, 1):
+        last = 0.0
+        for percent in _CHANGES:
+            at = math.log(100 / (100 - percent)) if side < 0 and percent < 100 else math.log1p(percent / 100)
+            if (side > 0 or percent < 100) and at - last >= least and at <= (high if side > 0 else -low):
+                kept.append(side * at)
+                last = at
+    kept.sort()
+    return {"tickvals": kept, "ticktext": [f"{100 * math.expm1(value):+z.0f}" if value else "0" for value in kept]}
 
 
 def abbreviate_number(value: float) -> str:

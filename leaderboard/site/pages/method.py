@@ -15,6 +15,7 @@ from leaderboard.report.formats import write_seeds
 from leaderboard.site.addresses import MAX_NAME
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
+from leaderboard.site.families import find_method_family, write_method_title
 from leaderboard.site.figures import (
     plot_cosines,
     plot_matrices,
@@ -23,7 +24,7 @@ from leaderboard.site.figures import (
     plot_sharing,
     write_cosines,
 )
-from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
+from leaderboard.site.grids import CHANGE, INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.prose import split_prose
 from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
@@ -44,6 +45,8 @@ def render_method_page(site: Context, method: str) -> bytes:
         "method.html",
         "../",
         method=printable(method),
+        title=printable(write_method_title(method, site.cards)),
+        family=printable(find_method_family(method, site.cards)),
         parts=[(card, split_prose(card.text)) for name in list_parts(method) if (card := site.cards.get(name))],
         places=_build_places_grid(site, method),
         sections=[
@@ -78,8 +81,10 @@ def _build_places_grid(site: Context, method: str) -> Grid | None:
     """
     heads = [
         GridHead("board", small="suite"),
-        GridHead("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
+        CHANGE,
         INTERVAL,
+        GridHead("vs reference", choose=True),
+        GridHead("vs best", choose=True),
         RANK,
         GridHead("of", "ranked", "number", "high"),
     ]

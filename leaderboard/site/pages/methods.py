@@ -7,6 +7,7 @@ from bench.errors import UsageError
 from bench.records import parse_method
 from leaderboard.report.escape import printable
 from leaderboard.site.context import Context
+from leaderboard.site.families import find_method_family, write_method_title
 from leaderboard.site.pages.method import list_parts
 from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
@@ -14,7 +15,9 @@ from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 def render_methods_page(site: Context) -> bytes:
     """Render the table of all methods that have runs, in alphabetical order; the reader can sort and narrow it."""
     heads = [
-        GridHead("method"),
+        GridHead("method", small="name"),
+        GridHead("family", choose=True),
+        GridHead("year", kind="number", best="low"),
         GridHead("part", choose=True),
         GridHead("what it is", kind="prose", small="paper"),
         GridHead("suites", kind="number", best="high"),
@@ -24,7 +27,15 @@ def render_methods_page(site: Context) -> bytes:
     for method, runs in sorted(site.by_method.items()):
         suites = len({run.suite for run in runs})
         cells = [
-            GridCell(printable(method), order=method, href=site.addresses.method(method), code=True),
+            GridCell(
+                printable(method),
+                printable(write_method_title(method, site.cards)),
+                method,
+                site.addresses.method(method),
+                code=True,
+            ),
+            GridCell(printable(find_method_family(method, site.cards)) or "—"),
+            _find_year(site, method),
             GridCell(_name_deciding_part(method)),
             _describe(site, method),
             GridCell(str(suites), order=float(suites)),
@@ -47,6 +58,12 @@ def _name_deciding_part(method: str) -> str:
         return "constraint"
     plain = parsed.weighting is None or parsed.weighting.name == "uniform"
     return "sharing" if plain else "weighting"
+
+
+def _find_year(site: Context, method: str) -> GridCell:
+    """The year of the paper of the last part that has one; a dash where none has."""
+    years = [card.year for name in list_parts(method) if (card := site.cards.get(name)) and card.year]
+    return GridCell(years[-1], order=float(years[-1])) if years else GridCell("—")
 
 
 def _describe(site: Context, method: str) -> GridCell:

@@ -1,54 +1,81 @@
-"""The overview, the first page: every suite in a few words, and every method on every suite in one table.
+"""The front page: what was found, and the change of error of every family of methods on every suite.
 
 `site --watch` writes it again and again, with the runs that go on; the other pages change only with the store.
 """
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from leaderboard.analysis.standings import DECIDES
+from leaderboard.analysis.contrasts import Contrast
+from leaderboard.analysis.family_changes import compare_families
+from leaderboard.analysis.judged import judge_rows
+from leaderboard.analysis.results import Results
 from leaderboard.boards.changed import settings_counts
+from leaderboard.claims import CheckedFinding, Support
+from leaderboard.claims.findings import NOT
+from leaderboard.report.claims import write_gain
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import name_problems
+from leaderboard.report.percent import to_error_change, write_change, write_error_change
+from leaderboard.report.verdict_words import LEADS, word_contrast, word_row
 from leaderboard.site.context import Context
-from leaderboard.site.figures import plot_dial
-from leaderboard.site.grids import overview_grid
+from leaderboard.site.families import (
+    DIAL,
+    METHOD_FAMILIES,
+    SEPARATE,
+    find_method_family,
+    is_plain,
+    order_families,
+    write_method_title,
+)
+from leaderboard.site.pages.suite import find_board_address
+from leaderboard.site.pages.suites import group_suites, name_suite
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import split_notes
 
-# Side of zero of a whole interval -> class of the dot in the style sheet.
-KINDS_OF_CHANGE = {1: "better", 0: "unclear", -1: "worse"}
-STRIP = (3.0, 97.0)  # percent of a strip's width in which its dots lie
+
+@dataclass(frozen=True)
+class FamilyCell:
+    """A family of methods on a suite: the change of error, its interval, and the verdict as a colour and in words."""
+
+    change: str
+    interval: str
+    side: str
+    verdict: str
+    methods: str
 
 
 @dataclass(frozen=True)
-class Dot:
-    """A method on the strip of a suite.
+class SuiteRow:
+    """A suite in the matrix; `cells` is None where nothing of a family was run."""
 
-    `left` is its place in percent of the strip's width, `kind` a value of KINDS_OF_CHANGE.
-    """
-
-    left: float
-    kind: str
+    title: str
+    suite: str
+    href: str
+    reference: str
+    seeds: int
+    cells: list[FamilyCell | None]
 
 
 def render_overview_page(site: Context) -> bytes:
-    """Render the overview; for a store without a board to show, it says which command prints its runs."""
+    """Render the front page; for a store without a board to show, it says which command prints its runs."""
     done = [run for run in site.runs if run.status == "done"]
     states = Counter(filter(None, map(site.state, done)))
+    columns, families = _build_matrix(site)
     return site.page(
         "overview.html",
         "",
-        cards=[_build_card(own, site) for own in site.suites.values()],
-        grid=overview_grid(_pick_first_boards(site), site.addresses) if site.shown else None,
+        findings=[_describe_finding(each, site) for each in site.findings],
+        dial=[METHOD_FAMILIES[place] for place in DIAL],
+        columns=columns,
+        families=families,
         runs=len(done),
         failed=len(site.runs) - len(done),
         methods=len(site.by_method),
+        suites=len({name.partition(":")[0] for name in site.suites}),
         states=sorted(states.items()),
-        dial=plot_dial(site.dials[0], "dial") if site.dials else None,
-        dial_of=site.dials[0] if site.dials else None,
-        dials=len(site.dials),
         problems=split_notes(name_problems(site.contents.problems)),
         # A store without a board would have an empty page.
         where="" if site.shown else _suggest_settings(site),
@@ -68,76 +95,103 @@ def _suggest_settings(site: Context) -> str:
     return ""
 
 
-def _pick_first_boards(site: Context) -> list[Shown]:
-    """The widest board of every suite, and its tuned track where there is one."""
-    boards = []
-    for own in site.suites.values():
-        boards += [next((one for one in own if one.track == track), None) for track in ("default", "tuned")]
-    return [one for one in boards if one]
+def _describe_finding(checked: CheckedFinding, site: Context) -> dict[str, object]:
+    """A sentence, and what it rests on: numbers with links to their runs."""
+    supports = [_describe_support(support, site) for support in checked.supports]
+    return {"text": checked.finding.text, "supports": supports, "anchor": checked.finding.name.replace(" ", "-")}
 
 
-def _build_card(own: list[Shown], site: Context) -> dict[str, object]:
-    """Describe a suite for its card: who leads, how many cannot be told from the leader, and where all methods lie.
-
-    Args:
-        own: the boards of the suite; the first one is described.
-        site: the site.
-
-    Returns:
-        The values of the template. `tied` counts methods that share a letter with the leader, out of `others`; the
-        change of the leader is left out where it is the reference itself.
-    """
-    # The widest: a method that is on several boards is counted once.
-    first = own[0]
-    board, standing = first.board, first.results.standings.methods
-    ranked = sorted((each for each in standing.values() if each.ranked), key=lambda each: each.rank.mean)
-    best = ranked[0] if ranked else None
-    tied = sum(best.ties(each) for each in ranked[1:]) if best else 0
-    dots, zero = _place_dots(first)
-    return {
-        "suite": printable(board.suite),
-        "href": site.addresses.suite(board.suite),
-        "title": printable(board.title),
-        "reference": printable(board.label(board.reference)),
-        "methods": first.finished,
-        "seeds": len(board.seed_list),
-        "boards": len(own),
-        "best": printable(board.label(best.method)) if best else "",
-        "change": f"{best.change.mean:+.3f}" if best and best.method != board.reference else "",
-        "tied": tied,
-        "others": len(ranked) - 1,
-        "dots": dots,
-        "zero": zero,
-    }
+def _describe_support(support: Support, site: Context) -> tuple[str, str, str]:
+    """What a finding rests on, its numbers, and the page with its runs."""
+    evidence = support.evidence
+    if support.claim:
+        claim, estimate = support.claim.claim, support.claim.estimate
+        gain = write_gain(support.claim) if claim.blocks or not estimate else write_change(estimate)
+        return f"claim “{claim.name}”", f"{gain}, {support.claim.verdict}", f"claims.html#{_anchor(claim.name)}"
+    results = support.results
+    assert results is not None  # what was found has one or the other
+    title = printable(results.board.title)
+    one = next(one for one in site.shown if one.results is results)
+    board = find_board_address(site, results.board.suite, one)
+    if not evidence.method:
+        words = [each.verdict for each in judge_rows(results).values() if each.verdict]
+        wanted = evidence.needs.removeprefix(NOT)
+        return title, f"{sum(word == wanted for word in words)} of {len(words)} methods {word_contrast(wanted)}", board
+    row = judge_rows(results)[evidence.method]
+    word = word_row(row, results.standings.methods.get(evidence.method), evidence.against)
+    verdict = word if evidence.against == "reference" or word == LEADS else f"against the best {word}"
+    href = site.addresses.method(evidence.method, results.board.suite) or board
+    label = printable(_write_name(evidence.method, results, site))
+    return f"{label} on “{title}”", f"error {write_error_change(row.change)}, {verdict}", href
 
 
-def _list_changes(one: Shown) -> list[tuple[float, int]]:
-    """(mean Δ log, side of zero of its whole interval) of every method of the board's own.
-
-    Controls and submissions are left out: the strip shows how far the methods of the suite lie apart.
-    """
-    rows = [own.get(DECIDES) for method, own in one.results.change_rows.items() if method in one.own]
-    return [(row.mean, row.sign) for row in rows if row and row.mean is not None]
+def _write_name(method: str, results: Results, site: Context) -> str:
+    """A method for people: its name on the board, else its title, else its text."""
+    if method in results.board.labels:
+        return results.board.labels[method]
+    return write_method_title(method, site.cards) if is_plain(method) else method
 
 
-def _place_dots(one: Shown) -> tuple[list[Dot], float]:
-    """Place every method on the strip of its suite, and the line at zero.
+def _anchor(name: str) -> str:
+    """The fragment of a claim on the page of claims."""
+    return name.replace(" ", "-")
 
-        place = left + (right - left) (x - low) / (high - low), (left, right) = STRIP in percent
 
-    with low and high the least and the largest Δ log, zero included; all in the middle where they are equal.
+def _build_matrix(site: Context) -> tuple[list[str], list[dict[str, object]]]:
+    """The columns of the matrix, and for each family of suites its rows and those of their variants."""
+    boards = [own[0] for own in site.suites.values()]
+    members = {one.name: _find_members(one, site) for one in boards}
+    columns = order_families((family for own in members.values() for family in own), METHOD_FAMILIES)
+    families: list[dict[str, object]] = []
+    for name, suites in group_suites(site).items():
+        first: list[SuiteRow] = []
+        further: list[SuiteRow] = []
+        for suite, variants in suites.items():
+            for number, own in enumerate(variants):
+                title = name_suite(suite) if not number else printable(own[0].board.title)
+                row = _build_row(own[0], title, members[own[0].name], columns, site)
+                (further if number else first).append(row)
+        families.append({"name": printable(name), "rows": first, "further": further})
+    return columns, families
 
-    Returns:
-        The dots, in the order of the board, and the place of zero.
-    """
-    changes = _list_changes(one)
-    # Zero is always on the strip: that is where the reference stands.
-    means = [0.0, *(mean for mean, _ in changes)]
-    low, high = min(means), max(means)
-    left, right = STRIP
 
-    def place(value: float) -> float:
-        """The place of a change, in percent of the strip's width."""
-        return left + (right - left) * (value - low) / (high - low) if high > low else (left + right) / 2
+def _find_members(one: Shown, site: Context) -> dict[str, list[str]]:
+    """Family -> its methods on a board that are written without options and have a rank; not the separate models."""
+    members: dict[str, list[str]] = {}
+    for line in one.lines:
+        family = find_method_family(line.method, site.cards)
+        if line.ranked and line.role == "method" and family not in ("", SEPARATE) and is_plain(line.method):
+            members.setdefault(family, []).append(line.method)
+    return members
 
-    return [Dot(place(mean), KINDS_OF_CHANGE[sign]) for mean, sign in changes], place(0.0)
+
+def _build_row(
+    one: Shown, title: str, members: Mapping[str, Sequence[str]], columns: Sequence[str], site: Context
+) -> SuiteRow:
+    """The cells of a suite; a family without a run is left empty."""
+    found = compare_families(one.results, members)
+    cells = [_describe_cell(found[name], members[name], one) if name in found else None for name in columns]
+    suite, board = one.board.suite, one.board
+    return SuiteRow(
+        *(title, printable(suite), find_board_address(site, suite, one)),
+        *(printable(board.label(board.reference)), len(board.seed_list), cells),
+    )
+
+
+def _describe_cell(contrast: Contrast, methods: Sequence[str], one: Shown) -> FamilyCell:
+    """A cell, whose colour and words are those of its verdict."""
+    change = contrast.corrected or contrast.estimate
+    low, high = (None if end is None else to_error_change(end) for end in (change.high, change.low))
+    names = ", ".join(printable(one.board.label(method)) for method in methods)
+    return FamilyCell(
+        change=f"{_round(to_error_change(change.mean))} %",
+        interval="" if low is None or high is None else f"[{_round(low)}, {_round(high)}]",
+        side=contrast.verdict if contrast.verdict in ("better", "worse") else "unclear",
+        verdict=word_contrast(contrast.verdict),
+        methods=f"mean of {len(methods)}: {names}" if len(methods) > 1 else names,
+    )
+
+
+def _round(value: float) -> str:
+    """A number of per cent with two digits at most, or without decimals."""
+    return f"{value:+z.0f}" if abs(value) >= 9.95 else f"{value:+z.1f}"

@@ -12,7 +12,6 @@ from leaderboard.analysis.relatedness import estimate_relatedness
 from leaderboard.boards.comparability import keep_last_code, keep_newest_suite
 from leaderboard.boards.tuned_track import searches_of
 from leaderboard.report.escape import printable
-from leaderboard.report.footnotes import explain_verdicts
 from leaderboard.report.formats import write_notes
 from leaderboard.site.commands import curve_command, missing_commands
 from leaderboard.site.context import Context
@@ -74,7 +73,7 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
         tuned=one.track == "tuned",
         facts=_describe_protocol(shown, one) if shown else "",
         grid=board_grid(one, site.addresses),
-        notes=split_notes(list(dict.fromkeys([*write_notes(one.table), *explain_verdicts(one.results)]))),
+        notes=split_notes(write_notes(one.table)),
         figures=[figure for figure in figures if figure],
         pictures=_collect_pictures(site, one),
         # What a suite changes is what tells it from others; the whole protocol is on the page of each run.

@@ -119,6 +119,7 @@ function choice(api, grid, name, label, at) {
   if (stored && texts.includes(stored)) { select.value = stored; apply(); }
 }
 function tables() {
+  if (typeof DataTable === "undefined") return; // a page without tables does not load it
   for (const [way, sign] of [["asc", 1], ["desc", -1]]) {
     DataTable.ext.type.order[`missing-last-${way}`] = (a, b) => missingLast(a, b, sign);
   }
@@ -308,7 +309,7 @@ function charts() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 }
 
-/* ---- theme, menu, commands, live pages ---- */
+/* ---- theme, commands, live pages ---- */
 function themes() {
   const button = document.querySelector(".theme");
   const names = { auto: "as the system", light: "light", dark: "dark" };
@@ -326,17 +327,6 @@ function themes() {
     repaint();
   });
   show();
-}
-function menus() {
-  const menu = document.querySelector(".menu");
-  if (!menu) return;
-  const close = () => menu.removeAttribute("open");
-  document.addEventListener("click", (event) => { if (!menu.contains(event.target)) close(); });
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    close();
-    menu.querySelector("summary").focus();
-  });
 }
 function copying() {
   for (const button of document.querySelectorAll(".copy")) {
@@ -363,7 +353,6 @@ async function live(seen) {
 
 document.addEventListener("DOMContentLoaded", () => {
   themes();
-  menus();
   copying();
   tables();
   charts();

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from leaderboard.analysis.letters import abridge_letters, join_letters, letters_of
+from leaderboard.analysis.letters import join_letters, letters_of
 from leaderboard.analysis.statistics import compare_pairs, find_ties
 from leaderboard.analysis.statistics.groups import clique_cover
 
@@ -130,10 +130,9 @@ def test_where_no_groups_are_few_enough_there_is_a_comparison_with_the_first():
     assert find_ties(np.full((2, 3), np.nan)).with_first() == []
 
 
-def test_many_letters_are_abridged_and_nothing_is_lost():
+def test_letters_go_on_after_z_and_are_joined():
     groups = [[0], *([[0, 1]] * 30), [1]]
     first, second = letters_of(groups, 2)
     assert (first[:2], first[-1], second[0], second[-1]) == (("a", "b"), "ae", "b", "af")
-    assert (abridge_letters(first), abridge_letters(second)) == ("a-ae", "b-af")
-    assert join_letters(first[:3]) == abridge_letters(first[:3]) == "abc"
-    assert abridge_letters(("a", "c", *first[4:20], "z", "aa", "ac")) == "a c e-t z aa ac"
+    assert join_letters(first[:3]) == "abc"
+    assert join_letters(("z", "aa")) == "z aa"

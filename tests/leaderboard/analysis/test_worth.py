@@ -147,7 +147,7 @@ def test_tables_with_a_series_have_the_column(make_record: Make) -> None:
     assert "worth" in table.ends
     assert [write_ends(table, line)[table.ends.index("worth")] for line in table.lines] == ["—", "2.00x [2.00, 2.00]"]
     assert any("linear between 100, 400 rows" in note for note in write_notes(table))
-    assert table.ends == ["rank", "worth", "seeds"]  # one task needs no column of its own
+    assert table.ends == ["rank", "vs single_task", "vs best", "worth", "seeds"]  # one task needs no column of its own
     plain = tabulate(SERIES.model_copy(update={"series": []}), StoreContents(records))
     assert "worth" not in plain.ends
     largest = tabulate(SERIES.model_copy(update={"suite": "large"}), StoreContents(records))

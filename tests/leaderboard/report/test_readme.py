@@ -77,7 +77,7 @@ def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():
         assert len(columns) == len(header.strip("| ").split(" | ")) - 1 == truths
         for column in columns:
             values = [float(cell.replace("*", "").replace("\\", "")) for cell in column]
-            assert {value for value, cell in zip(values, column, strict=True) if "**" in cell} == {max(values)}
+            assert {value for value, cell in zip(values, column, strict=True) if "**" in cell} == {min(values)}
 
 
 def test_committed_records_are_sound_and_complete_enough_to_show(committed_contents):

@@ -1,0 +1,52 @@
+"""`mtlbench compare`: two methods against each other on every board that has both, a line each."""
+
+from collections.abc import Sequence
+
+from leaderboard.analysis.costs import Currency, collect_costs
+from leaderboard.analysis.method_pair import MethodPair
+from leaderboard.report.formats import MISSING, markdown_table
+from leaderboard.report.percent import write_error_change
+from leaderboard.report.terminal import draw_texts
+from leaderboard.report.verdict_words import word_contrast
+
+COSTS: dict[str, Currency] = {"parameters": "parameters", "training FLOPs": "flops"}
+NOTES = (
+    "error change: 100 (exp(-Δ log) - 1), paired by seed, below 0 where the first method has less error; Δ log is the "
+    "mean over tasks of log(error of the second / error of the first).",
+    "verdict: that of the board. Against its reference, a twin or the best it is the planned one; any other is "
+    "corrected over all pairs of the board (Holm), and needs more to be shown. The interval is that of the test.",
+    "parameters, training FLOPs: of the first over the second.",
+)
+
+
+def tabulate_pairs(pairs: Sequence[MethodPair], format: str = "text") -> str:
+    """The two methods on every board, as text or Markdown; ends with a newline.
+
+    Args:
+        pairs: of the same two methods, at least one.
+        format: `md` for Markdown; any other text is written for the terminal.
+    """
+    first = pairs[0]
+    head = ["board", "suite", "error change", "verdict", "seeds", *COSTS]
+    lines = [
+        [
+            pair.results.board.name,
+            pair.results.board.suite,
+            write_error_change(pair.corrected),
+            word_contrast(pair.verdict),
+            str(len(pair.seeds)),
+            *(_write_ratio(pair, currency) for currency in COSTS.values()),
+        ]
+        for pair in pairs
+    ]
+    title = f"{first.method} against {first.other}"
+    if format == "md":
+        return markdown_table(title, head, lines, NOTES)
+    return draw_texts(title, head, lines, NOTES, ["board", "suite", "verdict"])
+
+
+def _write_ratio(pair: MethodPair, currency: Currency) -> str:
+    """A cost of the first method over that of the second, as `0.50x`; a dash where records do not say."""
+    costs = collect_costs(pair.results.records, currency)
+    known = pair.method in costs and pair.other in costs
+    return f"{costs[pair.method] / costs[pair.other]:.2f}x" if known else MISSING

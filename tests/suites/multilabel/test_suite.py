@@ -1,6 +1,7 @@
 """`multilabel`: labels are what the formula says, dials move what they name only, and the best can be reached."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +131,13 @@ def test_the_suite_keeps_its_contract(capsys: pytest.CaptureFixture[str]) -> Non
 def test_bad_dials_are_one_sentence(text: str) -> None:
     with pytest.raises(UsageError, match=text.partition(":")[2].partition("=")[0]):
         parse_suite(text)
+
+
+def test_records_of_labels_scored_together_are_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """More tasks are trained than are scored: curves of losses and cosines of gradients are of the former."""
+    store = str(tmp_path / "runs")
+    small = ["--set", "epochs=2", "--store", store]
+    assert main(["run", "multilabel:tasks=3,train=64", "hard", *small]) == 0
+    capsys.readouterr()
+    assert main(["verify", store]) == 0
+    assert "1 record valid, 0 not." in capsys.readouterr().out

@@ -16,6 +16,7 @@ from leaderboard.analysis.contrasts import Contrast, ContrastVerdict
 from leaderboard.analysis.statistics import percent_less
 from leaderboard.boards.board import boards
 from leaderboard.report.table import analyse_board
+from leaderboard.report.verdict_words import word_contrast
 from leaderboard.store import StoreContents
 from leaderboard.store.committed import read_committed
 
@@ -34,10 +35,10 @@ WIDTH, LABELS, ROW, TOP, BOTTOM = 780, 214, 52, 52, 132
 END = 0.3  # of an axis, in log error; the few changes beyond it are arrows with their numbers
 TICKS = (-0.2, 0.0, 0.25)  # shares of the error, as far to one side as to the other: 0.8 = 1 / 1.25
 COLOURS: dict[ContrastVerdict, str] = {"better": "less", "worse": "more", "equivalent": "same", "undecided": "open"}
-WORDS = {"less": "less error", "more": "more error", "same": "within 5 %", "open": "undecided"}
+WORDS = {"less": "less error", "more": "more error", "same": "within 5 %", "open": "not told apart"}
 NOTES = (
-    "Change of error against single-task, mean over tasks, with the 95 % interval of each by itself.",
-    "Colours: the test of the board, corrected for all of its methods together (Holm).",
+    "Change of error against single-task, mean over tasks, with the interval of its test.",
+    "Tests and intervals are corrected for all methods of a board together (Holm).",
     "* one learning rate for all methods (protocol 1); elsewhere each method has its own best rate.",
 )
 
@@ -90,7 +91,7 @@ def draw_findings(rows: Sequence[FindingRow]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         'aria-labelledby="findings-title findings-text">',
-        '<title id="findings-title">Change of error against learning each task alone, with 95 % intervals</title>',
+        '<title id="findings-title">Change of error against learning each task alone, with intervals</title>',
         f'<desc id="findings-text">{escape(_describe(rows))}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
@@ -110,7 +111,7 @@ def _describe(rows: Sequence[FindingRow]) -> str:
     """The numbers of the figure in words."""
     return " ".join(
         f"{row.name}: "
-        + ", ".join(f"{METHODS[m]} {_write_percent(c)} {c.verdict}" for m, c in row.contrasts.items())
+        + ", ".join(f"{METHODS[m]} {_write_percent(c)} {word_contrast(c.verdict)}" for m, c in row.contrasts.items())
         + "."
         for row in rows
     )
@@ -118,7 +119,7 @@ def _describe(rows: Sequence[FindingRow]) -> str:
 
 def _write_percent(contrast: Contrast) -> str:
     """The change of error with its interval, as `−41 % [−44, −38]`; the sign is that of the error."""
-    estimate = contrast.estimate
+    estimate = contrast.corrected or contrast.estimate
     text = f"{_write_number(estimate.mean)} %"
     if estimate.low is not None and estimate.high is not None:
         text += f" [{_write_number(estimate.high)}, {_write_number(estimate.low)}]"
@@ -159,7 +160,7 @@ def _draw_contrast(contrast: Contrast | None, middle: float, wide: float, y: int
     """A point with its interval and its number; a dash where nothing was run."""
     if contrast is None:
         return [f'<text class="quiet" x="{middle:.1f}" y="{y}" font-size="14" text-anchor="middle">not run</text>']
-    look, estimate = COLOURS[contrast.verdict], contrast.estimate
+    look, estimate = COLOURS[contrast.verdict], contrast.corrected or contrast.estimate
     x = _place(-estimate.mean, middle, wide)
     parts = []
     if abs(estimate.mean) > END:

@@ -176,11 +176,11 @@ def _draw_hard(middle: int) -> list[str]:
 def _draw_axis() -> list[str]:
     """The line from apart to in common, below the panels."""
     y = HEIGHT - 16
-    heads = f"M198 {y - 11}L190 {y - 5}L198 {y + 1}M702 {y - 11}L710 {y - 5}L702 {y + 1}"
+    heads = f"M198 {y - 11}L190 {y - 5}L198 {y + 1}M686 {y - 11}L694 {y - 5}L686 {y + 1}"
     return [
-        f'<path class="line" d="M190 {y - 5}H710{heads}"/>',
+        f'<path class="line" d="M190 {y - 5}H694{heads}"/>',
         f'<text class="quiet" x="96" y="{y}" font-size="16">everything apart</text>',
-        f'<text class="quiet" x="804" y="{y}" font-size="16">everything in common</text>',
+        f'<text class="quiet" x="794" y="{y}" font-size="16">everything in common</text>',
     ]
 
 

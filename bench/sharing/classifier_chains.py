@@ -29,6 +29,8 @@ GRADIENT = 1e-6  # of a regression, at its end: where scikit-learn stops
 
 @register(
     "classifier_chains",
+    title="Chains of classifiers",
+    family="kernels, trees, neighbours",
     paper="Read, Pfahringer, Holmes, Frank, Classifier Chains for Multi-label Classification, Machine Learning 85, "
     "2011",
 )

@@ -36,7 +36,12 @@ MOST = 1797 - VALIDATION - TEST  # scans that are left for training
 DECISION = "digit"  # the name of the decision, in either form
 
 
-@register("multiclass", paper="after Rifkin, Klautau, In Defense of One-Vs-All Classification, JMLR 5, 2004")
+@register(
+    "multiclass",
+    title="Ten digits, one by one or at once",
+    family="digits",
+    paper="after Rifkin, Klautau, In Defense of One-Vs-All Classification, JMLR 5, 2004",
+)
 class DigitClasses(Suite):
     """Name a handwritten digit (1,797 real scans of 8x8, bundled with scikit-learn), in one of two forms.
 

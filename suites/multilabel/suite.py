@@ -107,6 +107,8 @@ def _stream(*names: str | int) -> np.random.Generator:
 
 @register(
     "multilabel",
+    title="Sets of labels",
+    family="generated, truth known",
     paper="after Dembczyński, Waegeman, Cheng, Hüllermeier, On label dependence and loss minimization in multi-label "
     "classification, Machine Learning 88, 2012",
 )

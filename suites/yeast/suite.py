@@ -41,7 +41,12 @@ POOL = "labels"  # the name that tasks are scored together under
 BATCH = 64
 
 
-@register("yeast", paper="Elisseeff, Weston, A kernel method for multi-labelled classification, NeurIPS 2001")
+@register(
+    "yeast",
+    title="Functions of yeast genes",
+    family="tables and patients",
+    paper="Elisseeff, Weston, A kernel method for multi-labelled classification, NeurIPS 2001",
+)
 class LabelTableSuite(Suite):
     """Which of 14 functions a yeast gene has, from 103 features of its expression and phylogeny: 2,417 genes.
 

@@ -31,7 +31,12 @@ A run is named by its id, or by as much of the beginning as tells it from others
 then among the committed results.
 """
 RUN_ID = re.compile(r"[0-9a-f]{1,16}")
-TRIED = ("multidigits", "linear_synthetic", "synthetic")  # suites without data of their own, the liveliest first
+TRIED = (
+    "multidigits",
+    "linear_synthetic",
+    "synthetic",
+    "multilabel",
+)  # none needs data
 SHOWN = 8  # tasks that a line names
 Facts = dict[str, Any]  # what --json prints of one thing
 

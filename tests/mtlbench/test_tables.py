@@ -34,7 +34,7 @@ def test_a_table_is_that_of_the_command(store: Path, capsys: pytest.CaptureFixtu
     numbers = dict.fromkeys(("mean", "ci_low", "ci_high"), float)
     pd.testing.assert_frame_equal(rows, pd.DataFrame(content["rows"]).astype(numbers), check_exact=True)
     for format in ("text", "md", "csv", "tex"):
-        assert main(["table", "toy", "--store", str(store), "--format", format]) == 0
+        assert main(["table", "toy", "--store", str(store), "--format", format, "--metrics", "all"]) == 0
         assert capsys.readouterr().out == board.text(format) + "\n"
     assert str(board) == board.text()
 

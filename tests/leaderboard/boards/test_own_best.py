@@ -140,15 +140,15 @@ def test_a_line_shows_the_own_best_value_and_the_verdict(make_record: Make, stor
         for seed in range(10, 16)
     ]
     table = tabulate(board, StoreContents([record for record in store if record.spec.tuning is None] + more))
-    assert table.ends == ["rank", "vs single_task", "best lr", "seeds"]
+    assert table.ends == ["rank", "vs single_task", "vs best", "best lr", "seeds"]
     ends = {line.method: dict(zip(table.ends, write_ends(table, line), strict=True)) for line in table.lines}
     assert {method: own["best lr"] for method, own in ends.items()} == {"single_task": "0.04", "hard": "0.02"}
     assert {method: own["vs single_task"] for method, own in ends.items()} == {"single_task": "—", "hard": "better"}
-    assert any(note.text.startswith("Verdicts are of each method") for note in table.notes)
+    assert {method: own["vs best"] for method, own in ends.items()} == {"single_task": "worse", "hard": "leads"}
+    assert any(note.text.startswith("vs `single_task`: better or worse") for note in table.notes)
     plain = tabulate(board.model_copy(update={"curve": None}), StoreContents(store))
     assert plain.best_head == ""
-    assert plain.verdicts == {}
-    assert all("Verdicts" not in note.text for note in plain.notes)
+    assert plain.verdicts == {}  # runs at own best values are no runs of a board without a curve
 
 
 def test_a_curve_with_fewer_runs_than_the_budget_has_no_place(store: list[ResultRecord]) -> None:

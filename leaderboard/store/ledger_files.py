@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leaderboard.store.limits import read_limited
-from leaderboard.store.walk import CHECKED
+from leaderboard.store.walk import CHECKED, OLD_LEDGER
 
-OLD_LEDGER = "verified.jsonl"  # of stores from before
 MAX_CHECKS = 64 << 20  # bytes of a file
 # Of a copied `verified.jsonl`, which has no time: whatever was found out under a name with a time is later.
 _EARLIEST = "19700101T000000.000000Z"

@@ -14,9 +14,10 @@ from leaderboard.store.packed import PANELS, PROTOCOLS
 from leaderboard.store.problem import Problem
 
 CHECKED = "_verified"  # the folder of what was found out about records (leaderboard.trust.ledger)
-_OLD_CHECKS = "verified.jsonl"  # the file that older stores have in its place
+OLD_LEDGER = "verified.jsonl"  # the file that older stores have in its place
 DEEPEST = 8  # folders in folders; records lie in the second
-_FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
+# What no folder should be called.
+_FILES = re.compile(rf"([0-9a-f]{{16}}(\.\d{{1,4}}\.png|\.json)|{re.escape(OLD_LEDGER)})\Z")
 _LINES = re.compile(r".+-[0-9a-f]{8}\.jsonl\Z")  # nor in the folder of a suite
 _BESIDE = {PROTOCOLS, PANELS, CHECKED}
 
@@ -49,9 +50,9 @@ def list_record_files(root: Path, problems: list[Problem], suite: str | None = N
             folders[:] = [
                 name
                 for name in folders
-                if name not in _BESIDE and (name.startswith(slug(suite or "")) or name == _OLD_CHECKS)
+                if name not in _BESIDE and (name.startswith(slug(suite or "")) or name == OLD_LEDGER)
             ]
-            files = [name for name in files if not suite or name == _OLD_CHECKS]
+            files = [name for name in files if not suite or name == OLD_LEDGER]
         if folders and depth >= DEEPEST:
             problems.append(Problem(os.path.relpath(folder, root), ["is nested too deep; what is in it is not read"]))
             folders.clear()

@@ -24,9 +24,9 @@ from typing import Literal, get_args
 from bench.records import ResultRecord
 from leaderboard.store import StoreContents
 from leaderboard.store.json_text import write_whole
-from leaderboard.store.ledger_files import MAX_CHECKS, OLD_LEDGER, list_ledger_files, name_ledger_file
+from leaderboard.store.ledger_files import MAX_CHECKS, list_ledger_files, name_ledger_file
 from leaderboard.store.limits import read_limited
-from leaderboard.store.walk import CHECKED
+from leaderboard.store.walk import CHECKED, OLD_LEDGER
 
 VerificationState = Literal["reported", "valid", "spot_checked", "rerun"]
 _TIME = "%Y%m%dT%H%M%S.%fZ"

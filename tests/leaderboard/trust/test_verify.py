@@ -20,8 +20,8 @@ from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import read_committed_suite
-from leaderboard.store.walk import CHECKED
-from leaderboard.trust.ledger import OLD_LEDGER, LedgerEntry, find_row_state, find_state, read_checks, write_checks
+from leaderboard.store.walk import CHECKED, OLD_LEDGER
+from leaderboard.trust.ledger import LedgerEntry, find_row_state, find_state, read_checks, write_checks
 
 Make = Callable[..., ResultRecord]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bench.system.files import write_whole
 from leaderboard.analysis.contrasts import Contrast, ContrastVerdict
-from leaderboard.analysis.statistics import percent_less
 from leaderboard.boards.board import boards
+from leaderboard.report.percent import write_error_change
 from leaderboard.report.table import analyse_board
 from leaderboard.report.verdict_words import word_contrast
 from leaderboard.store import StoreContents
@@ -111,27 +111,15 @@ def _describe(rows: Sequence[FindingRow]) -> str:
     """The numbers of the figure in words."""
     return " ".join(
         f"{row.name}: "
-        + ", ".join(f"{METHODS[m]} {_write_percent(c)} {word_contrast(c.verdict)}" for m, c in row.contrasts.items())
+        + ", ".join(f"{METHODS[m]} {_write_change(c)} {word_contrast(c.verdict)}" for m, c in row.contrasts.items())
         + "."
         for row in rows
     )
 
 
-def _write_percent(contrast: Contrast) -> str:
+def _write_change(contrast: Contrast) -> str:
     """The change of error with its interval, as `−41 % [−44, −38]`; the sign is that of the error."""
-    estimate = contrast.corrected or contrast.estimate
-    text = f"{_write_number(estimate.mean)} %"
-    if estimate.low is not None and estimate.high is not None:
-        text += f" [{_write_number(estimate.high)}, {_write_number(estimate.low)}]"
-    return text
-
-
-def _write_number(change: float) -> str:
-    """A change of Δ log as per cent of error with its sign; a decimal where it is small."""
-    percent = -percent_less(change)
-    if abs(percent) < 0.05:
-        return "0.0"
-    return f"{percent:+.{0 if abs(percent) >= 9.95 else 1}f}".replace("-", "−")
+    return write_error_change(contrast.corrected or contrast.estimate, short=True).replace("-", "−")
 
 
 def _place(error: float, middle: float, wide: float) -> float:
@@ -171,7 +159,7 @@ def _draw_contrast(contrast: Contrast | None, middle: float, wide: float, y: int
             low, high = _place(-estimate.high, middle, wide), _place(-estimate.low, middle, wide)
             parts.append(f'<line class="{look}" x1="{low}" y1="{y}" x2="{high}" y2="{y}"/>')
         parts.append(f'<circle class="{look}" cx="{x}" cy="{y}" r="4"/>')
-    text = _write_percent(contrast)
+    text = _write_change(contrast)
     return [
         *parts,
         f'<text class="ink number" x="{middle:.1f}" y="{y - 11}" font-size="14" text-anchor="middle">{text}</text>',

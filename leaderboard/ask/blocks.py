@@ -13,7 +13,7 @@ from leaderboard.ask.sentences import explain_verdict, write_answer
 from leaderboard.ask.verdicts import RelationVerdict
 from leaderboard.report.curves import write_error
 from leaderboard.report.formats import MISSING
-from leaderboard.report.percent import write_change
+from leaderboard.report.percent import write_change, write_percent
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _write_cell(each: RelationVerdict | None) -> str:
     """A cell of the matrix: the change of error in per cent, and the letter of its verdict."""
     if each is None:
         return ""
-    return f"{-percent_less(each.alone.mean):+.1f} {each.letter}".rstrip()
+    return f"{write_percent(each.alone.mean)} {each.letter}".rstrip()
 
 
 def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:

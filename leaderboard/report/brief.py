@@ -16,7 +16,7 @@ from rich.text import Text
 from bench.errors import count_nouns
 from leaderboard.report.escape import printable
 from leaderboard.report.formats import MARKS, MISSING, format_table, write_rank, write_seeds
-from leaderboard.report.percent import to_error_change
+from leaderboard.report.percent import write_percent, write_percent_ends
 from leaderboard.report.table import Table, WideLine
 from leaderboard.report.terminal import close_console, open_console
 from leaderboard.report.verdict_words import word_row
@@ -88,14 +88,11 @@ def _draw_part(table: Table, width: int, colour: bool | None) -> str:
 def _write_line(table: Table, line: WideLine) -> list[str]:
     """The texts of a row: rank, name, change of error, verdict and seeds."""
     change = line.judged.change
-    ends = ""
-    if change.low is not None and change.high is not None:
-        ends = f" [{to_error_change(change.high):+.1f}, {to_error_change(change.low):+.1f}]"
     verdict = word_row(line.judged, line.standing, "reference")
     return [
         write_rank(line.standing) or MISSING,
         printable(line.label),
-        "0.0" if line.role == "reference" else f"{to_error_change(change.mean):+z.1f}{ends}",
+        "0.0" if line.role == "reference" else f"{write_percent(change.mean)} {write_percent_ends(change)}".rstrip(),
         verdict or ("reference" if line.role == "reference" else MISSING),
         write_seeds(line),
     ]

@@ -17,7 +17,7 @@ from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.claims import tabulate_claims
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.formats import MARKS, MISSING, render_parts
-from leaderboard.report.percent import to_error_change
+from leaderboard.report.percent import write_percent
 from leaderboard.report.table import analyse_board, tabulate
 from leaderboard.store import StoreContents
 from leaderboard.store.committed import read_committed
@@ -98,8 +98,8 @@ def _change(row: JudgedRow | None, best: float) -> str:
     """A change of error with its sign, bold where it rounds to the best of the part; a dash without an interval."""
     if row is None or not row.change.n or (row.change.low is None and row.change.mean):
         return MISSING
-    text = f"{to_error_change(row.change.mean):+z.1f}"
-    text = f"**{text}**" if text == f"{to_error_change(best):+z.1f}" else text
+    text = write_percent(row.change.mean)
+    text = f"**{text}**" if text == write_percent(best) else text
     return f"{text} {markdown(MARKS['holds'])}" if row.side != "unclear" else text
 
 

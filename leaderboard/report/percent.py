@@ -13,14 +13,23 @@ def to_error_change(change: float) -> float:
     return 0.0 - percent_less(change)  # which makes no -0
 
 
-def write_error_change(change: Interval) -> str:
+def write_percent(change: float, short: bool = False) -> str:
+    """A change in log error as the change of error in per cent, as `-4.2`; `short`: two digits, as `-41`."""
+    return _write_signed(to_error_change(change), short)
+
+
+def write_percent_ends(change: Interval, short: bool = False) -> str:
+    """The ends of a change of error in per cent, as `[-6.0, -2.4]`; empty where there are none."""
+    if change.low is None or change.high is None:
+        return ""
+    return f"[{write_percent(change.high, short)}, {write_percent(change.low, short)}]"
+
+
+def write_error_change(change: Interval, short: bool = False) -> str:
     """The change of error with its interval, as `-4.2 % [-6.0, -2.4]`; empty where there is none."""
     if not math.isfinite(change.mean):
         return ""
-    ends = ""
-    if change.low is not None and change.high is not None:
-        ends = f" [{to_error_change(change.high):+.1f}, {to_error_change(change.low):+.1f}]"
-    return f"{to_error_change(change.mean):+.1f} %{ends}"
+    return f"{write_percent(change.mean, short)} % {write_percent_ends(change, short)}".rstrip()
 
 
 def write_change(change: Interval) -> str:
@@ -42,5 +51,10 @@ def write_signed_change(change: Interval) -> str:
         return ""
     ends = ""
     if change.low is not None and change.high is not None:
-        ends = f" [{percent_less(change.low):+.1f}, {percent_less(change.high):+.1f}]"
-    return f"{percent_less(change.mean):+.1f}{ends}"
+        ends = f" [{_write_signed(percent_less(change.low))}, {_write_signed(percent_less(change.high))}]"
+    return f"{_write_signed(percent_less(change.mean))}{ends}"
+
+
+def _write_signed(percent: float, short: bool = False) -> str:
+    """A number of per cent with its sign, which 0 has only as `+`."""
+    return f"{percent:+z.{0 if short and abs(percent) >= 9.95 else 1}f}"

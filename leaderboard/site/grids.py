@@ -30,7 +30,7 @@ from leaderboard.report.formats import (
     write_step_time,
     write_worth,
 )
-from leaderboard.report.percent import to_error_change
+from leaderboard.report.percent import to_error_change, write_percent
 from leaderboard.report.table import STEP_TIME, WideColumn, WideLine
 from leaderboard.report.verdict_words import word_row
 from leaderboard.site.addresses import Addresses
@@ -308,8 +308,8 @@ def _worst_cell(standing: Standing | None) -> GridCell:
     worst = standing.worst if standing else None
     if worst is None:
         return GridCell(MISSING)
-    change = to_error_change(worst.gain.mean)
-    return GridCell(f"{change:+z.1f}", printable(worst.task), change)
+    gain = worst.gain.mean
+    return GridCell(write_percent(gain), printable(worst.task), to_error_change(gain))
 
 
 def _span(one: Shown) -> tuple[float, float]:

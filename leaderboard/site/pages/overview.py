@@ -18,7 +18,7 @@ from leaderboard.claims.findings import NOT
 from leaderboard.report.claims import write_gain
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import name_problems
-from leaderboard.report.percent import to_error_change, write_change, write_error_change
+from leaderboard.report.percent import write_change, write_error_change, write_percent, write_percent_ends
 from leaderboard.report.verdict_words import LEADS, word_contrast, word_row
 from leaderboard.site.context import Context
 from leaderboard.site.families import (
@@ -181,17 +181,11 @@ def _build_row(
 def _describe_cell(contrast: Contrast, methods: Sequence[str], one: Shown) -> FamilyCell:
     """A cell, whose colour and words are those of its verdict."""
     change = contrast.corrected or contrast.estimate
-    low, high = (None if end is None else to_error_change(end) for end in (change.high, change.low))
     names = ", ".join(printable(one.board.label(method)) for method in methods)
     return FamilyCell(
-        change=f"{_round(to_error_change(change.mean))} %",
-        interval="" if low is None or high is None else f"[{_round(low)}, {_round(high)}]",
+        change=f"{write_percent(change.mean, short=True)} %",
+        interval=write_percent_ends(change, short=True),
         side=contrast.verdict if contrast.verdict in ("better", "worse") else "unclear",
         verdict=word_contrast(contrast.verdict),
         methods=f"mean of {len(methods)}: {names}" if len(methods) > 1 else names,
     )
-
-
-def _round(value: float) -> str:
-    """A number of per cent with two digits at most, or without decimals."""
-    return f"{value:+z.0f}" if abs(value) >= 9.95 else f"{value:+z.1f}"

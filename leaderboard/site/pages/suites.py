@@ -7,7 +7,7 @@ from leaderboard.analysis.contrasts import ContrastVerdict
 from leaderboard.analysis.judged import Side
 from leaderboard.intake.source_card import read_suite_cards
 from leaderboard.report.escape import printable
-from leaderboard.report.percent import to_error_change
+from leaderboard.report.percent import write_percent
 from leaderboard.report.verdict_words import word_contrast
 from leaderboard.site.context import Context
 from leaderboard.site.families import OTHER, SUITE_FAMILIES, order_families
@@ -82,7 +82,7 @@ def _build_card(own: list[Shown], site: Context) -> dict[str, object]:
         "seeds": len(board.seed_list),
         "boards": len(own),
         "best": printable(board.label(best.method)) if best else "",
-        "change": f"{to_error_change(lead.change.mean):+z.1f} %" if lead else "",
+        "change": f"{write_percent(lead.change.mean)} %" if lead else "",
         "verdict": word_contrast(lead.verdict) if lead and lead.verdict else "",
         "rivals": sum(each.could_be_best for each in ranked[1:]),
         "others": len(ranked) - 1,

@@ -21,7 +21,7 @@ from bench.api import (
     group_by_input,
     register,
 )
-from bench.toolbox.outcomes import Outcome
+from bench.toolbox.outcomes import Outcome, read_common_rows
 
 LEAST = 1e-12  # of a probability whose logarithm is taken
 GRADIENT = 1e-6  # of a regression, at its end: where scikit-learn stops
@@ -86,10 +86,8 @@ class ClassifierChains(SelfFitting):
 
         Raises UsageError where tasks have labels in different rows, and where a label is the same in all of them.
         """
-        x = inputs[self.tasks[0]]
-        if any(inputs[task] is not x for task in self.tasks):
-            raise UsageError("`classifier_chains` needs a label of every task in every row. Found some that miss.")
-        rows, Y = x.numpy(), np.stack([targets[task].numpy().flatten() > 0.5 for task in self.tasks], axis=1)
+        rows = read_common_rows("classifier_chains", inputs).numpy()
+        Y = np.stack([targets[task].numpy().flatten() > 0.5 for task in self.tasks], axis=1)
         for task, labels in zip(self.tasks, Y.T, strict=True):
             if labels.all() or not labels.any():
                 raise UsageError(

@@ -15,11 +15,11 @@ from bench.linear.choose import fit_family, half_squares
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
+from bench.toolbox.outcomes import NUMBERS
 
 FOLDS = 5
 POINTS, SPAN = 12, 1e-2  # strengths of a path, and the last over the first
 TOLERANCE = 1e-5  # of a machine: its default leaves predictions apart by a hundredth
-NUMBERS = ("regression", "explained")  # kinds of metrics whose predictions are the targets' own numbers
 
 
 @register(

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Blueprint, Found, Ge, OnStep, SelfFitting, Suite, TrainState, UsageError, register
-from bench.toolbox.outcomes import Outcome, explain_outcomes, weigh_tasks
+from bench.api import Blueprint, Found, Ge, OnStep, SelfFitting, Suite, TrainState, register
+from bench.toolbox.outcomes import Outcome, explain_outcomes, read_common_rows, weigh_tasks
 
 
 @register(
@@ -70,9 +70,7 @@ class Trees(SelfFitting):
 
         Raises UsageError where tasks have labels in different rows.
         """
-        x = inputs[self.tasks[0]]
-        if any(inputs[task] is not x for task in self.tasks):
-            raise UsageError("`trees` needs a label of every task in every row. Found labels in different rows.")
+        x = read_common_rows("trees", inputs)
         rows, columns = x.numpy(), [o.write_columns(targets[t]) for t, o in zip(self.tasks, self.outcomes, strict=True)]
         deviations = [each - each.mean(dim=0) for each in columns]
         # One scale for all columns of a class, so that their errors add up to the Gini impurity.

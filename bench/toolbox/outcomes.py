@@ -1,6 +1,6 @@
 """Labels as columns that can be averaged, and averages as predictions, for learners that are means over rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from bench.core.task import Task
+from bench.errors import UsageError
 
 NUMBERS = ("regression", "explained")  # kinds of metrics whose predictions are the targets' own numbers
 BINARY = ("ranking", "multilabel", "one_against_rest")  # those of tasks whose labels are 0 and 1
@@ -79,6 +80,20 @@ def explain_outcomes(tasks: Sequence[Task]) -> str | None:
             kind = task.metric().kind
             return f"predicts numbers, classes and binary labels (here `{task.name}` is of kind `{kind}`)."
     return None
+
+
+def read_common_rows(name: str, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The rows (n, d) that every task has a label in, for learners that look at all labels of a row.
+
+    name: of the learner, for the sentence.
+    inputs: task -> its labelled rows; tasks that share them hold one tensor object.
+
+    Raises UsageError where tasks have labels in different rows.
+    """
+    rows, *others = inputs.values()
+    if any(each is not rows for each in others):
+        raise UsageError(f"`{name}` needs a label of every task in every row. Found labels in different rows.")
+    return rows
 
 
 def weigh_tasks(main: int, tasks: int, lam: float) -> Tensor:

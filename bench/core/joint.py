@@ -9,13 +9,15 @@ from torch import Tensor
 from bench.core.task import TaskMetric
 from bench.errors import UsageError, count_nouns
 
+ROWS_AT_ONCE = 4096  # whose pairs of labels are looked at: of 64 labels, 16 MB
+
 
 class JointMetric(TaskMetric):
     """Predictions of the tasks of a pool, side by side, for scores that look at all labels of a row.
 
     Predictions are logits (n, 1), targets 0 or 1. Every task predicts the same rows in the same order, and every row
-    has all labels. All rows are kept until the state is read. A task by itself, as under the setting `tasks`, is scored
-    as the only one.
+    has all labels, which the plan sees to (`check_labels`). All rows are kept until the state is read. A task by
+    itself, as under the setting `tasks`, is scored as the only one.
 
     names: of the tasks of the pool, in the order of the statistics.
     """
@@ -64,9 +66,8 @@ class MultiLabel(JointMetric):
     def state(self) -> dict[str, Any]:
         z, y = self.join()
         found = z > 0
-        pairs = y[:, :, None] & ~y[:, None, :]
-        wrong = (pairs & (z[:, :, None] <= z[:, None, :])).sum(dim=(1, 2))
-        shares = wrong.double() / pairs.sum(dim=(1, 2)).clamp(min=1)
+        pieces = zip(torch.split(z, ROWS_AT_ONCE), torch.split(y, ROWS_AT_ONCE), strict=True)
+        shares = torch.cat([_rank(*piece) for piece in pieces])
         return {
             "rows": len(y),
             "truth": y.sum(dim=0).tolist(),
@@ -75,6 +76,13 @@ class MultiLabel(JointMetric):
             "exact": int((y == found).all(dim=1).sum()),
             "ranking": float(shares.sum()),
         }
+
+
+def _rank(z: Tensor, y: Tensor) -> Tensor:
+    """The share of pairs that are ranked wrongly, of each row (n,); 0 of a row without a pair."""
+    pairs = y[:, :, None] & ~y[:, None, :]
+    wrong = (pairs & (z[:, :, None] <= z[:, None, :])).sum(dim=(1, 2))
+    return wrong.double() / pairs.sum(dim=(1, 2)).clamp(min=1)
 
 
 class OneAgainstRest(JointMetric):

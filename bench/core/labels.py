@@ -7,6 +7,7 @@ make every weight NaN. What a missing label is stands in `bench.core.missing`.
 import torch
 
 from bench.core.data import Dataset
+from bench.core.joint import JointMetric
 from bench.core.missing import find_labelled
 from bench.core.suite import Suite
 from bench.core.task import Task
@@ -18,9 +19,12 @@ def check_labels(suite: Suite, split: str, rows: Dataset) -> None:
     """Raise UsageError, with one sentence, where labels that are missing would end or spoil a run.
 
     Refused are a task without labels in a split, and a loss or a metric that takes a missing number of a row for a
-    label; rows without any label are not shown to them. Of rows with a `transform` the masks alone are looked at: their
+    label; rows without any label are not shown to them. Of tasks that are scored together row by row, rows of their own
+    are refused, and rows that lack a label of one. Of rows with a `transform` the masks alone are looked at: their
     stored form may mark missing labels in another way.
     """
+    if split != "train":  # on which nothing is scored
+        _check_rows_are_common(suite, split, rows)
     for task in (task for task in suite.tasks if task.name in rows.partly_labelled):
         if not bool(rows.find_labelled_rows(task.name).any()):
             raise UsageError(
@@ -29,6 +33,25 @@ def check_labels(suite: Suite, split: str, rows: Dataset) -> None:
             )
         if rows.transform is None:
             _check_gaps_are_left_out(suite, task, split, rows)
+
+
+def _check_rows_are_common(suite: Suite, split: str, rows: Dataset) -> None:
+    """Raise UsageError where tasks that a `JointMetric` scores together are not of the same rows, all with a label.
+
+    The metric itself sees how many rows each task has, not which.
+    """
+    pools: dict[str, list[str]] = {}
+    for task in suite.tasks:
+        if isinstance(task.metric(), JointMetric):
+            pools.setdefault(task.reported, []).append(task.name)
+    for pool, [first, *others] in pools.items():
+        of = f"Tasks that `{pool}` scores together should have the same rows, each with a label of every task. Found"
+        for name in others:
+            if rows.inputs[name] is not rows.inputs[first]:
+                raise UsageError(f"{of} `{first}` and `{name}` with rows of their own in `{split}`.")
+        for name in [first, *others]:
+            if others and name in rows.partly_labelled:
+                raise UsageError(f"{of} rows without a label of `{name}` in `{split}`.")
 
 
 def _check_gaps_are_left_out(suite: Suite, task: Task, split: str, rows: Dataset) -> None:

@@ -1,5 +1,6 @@
 """Scores over all labels of a row: those of scikit-learn, in pieces, and what is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,11 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, hamming_loss, label_ranking_loss
 from torch import Tensor
 
+from bench.core.data import Dataset
 from bench.core.joint import JointMetric, MultiLabel, OneAgainstRest
+from bench.core.labels import check_labels
 from bench.errors import UsageError
+from bench.planning.plan import parse_suite
 from bench.scores import find_kind, primary_error, score
 
 NAMES = ["a", "b", "c", "d", "e"]
@@ -90,6 +94,27 @@ def test_rows_that_some_tasks_lack_are_refused(metric: JointMetric) -> None:
     metric.update_task("b", Z[:9, 1:2], Y[:9, 1:2])
     with pytest.raises(UsageError, match=r"a label in every row\. Found 9 labels of one and 80 of another\."):
         metric.state()
+
+
+def test_rows_of_as_many_labels_are_refused_where_they_are_different_ones() -> None:
+    """Which the metric does not see: each task has as many rows as the others."""
+    suite = parse_suite("multilabel:tasks=2,train=16")[1]
+    rows = suite.dataset("test", 0)
+    first, second = rows.targets
+    apart = replace(rows, inputs={first: rows.inputs[first], second: rows.inputs[second].clone()})
+    gaps = {name: labels.clone() for name, labels in rows.targets.items()}
+    gaps[first][0], gaps[second][1] = torch.nan, torch.nan
+    check_labels(suite, "test", rows)
+    check_labels(suite, "train", Dataset(rows.inputs, gaps))  # which no metric sees
+    with pytest.raises(UsageError, match=r"Found `label01` and `label02` with rows of their own in `test`\."):
+        check_labels(suite, "test", apart)
+    with pytest.raises(
+        UsageError, match=r"`labels` scores together .* Found rows without a label of `label01` in `val`"
+    ):
+        check_labels(suite, "val", Dataset(rows.inputs, gaps))
+    alone = replace(suite.tasks[0], pool="")
+    suite.tasks = [alone]
+    check_labels(suite, "val", Dataset({first: rows.inputs[first]}, {first: gaps[first]}))
 
 
 def test_a_row_of_two_classes_or_of_none_is_refused() -> None:

@@ -1,13 +1,13 @@
-"""Regression tasks drawn from a truth that is known: what suites of them have in common."""
+"""Tasks drawn from a truth that is known: what suites of them have in common."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from torch import nn
-
-from bench.api import Dataset, Regression, Shape, Split, Suite, Task, digest, mse_loss
+from bench.api import Dataset, Regression, Split, Suite, Task, digest, mse_loss
+from suites._shared.heads import make_linear_head
 
 RowCounts = TypeVar("RowCounts", bound=int | tuple[int, ...])  # the same for every task, or one for each
 
@@ -17,26 +17,16 @@ def number_tasks(count: int) -> list[str]:
     return [f"task{t:02d}" for t in range(count)]
 
 
-class DrawnRegression(Suite, Generic[RowCounts]):
-    """T regressions whose rows are drawn anew for each seed, the same for every method; the primary error is the rmse.
+class DrawnSuite(Suite, Generic[RowCounts]):
+    """T tasks whose rows are drawn anew for each seed, the same for every method.
 
     names: of the tasks.
-    noise: standard deviation of the label noise. No predictor has an expected rmse below it.
     rows: of each task, by split.
     """
 
-    def __init__(
-        self, data_dir: Path | None, names: Sequence[str], noise: float, rows: Mapping[str, RowCounts]
-    ) -> None:
+    def __init__(self, data_dir: Path | None, names: Sequence[str], rows: Mapping[str, RowCounts]) -> None:
         super().__init__(data_dir)
-        self.names = list(names)
-        self.noise, self.rows = noise, dict(rows)
-        self.tasks = [Task(name, _make_head, mse_loss, Regression) for name in self.names]
-
-    @property
-    def bayes_rmse(self) -> float:
-        """The expected error that no predictor is below."""
-        return self.noise
+        self.names, self.rows = list(names), dict(rows)
 
     @abstractmethod
     def draw(self, seed: int, stream: tuple[str | int, ...], rows: RowCounts) -> Dataset:
@@ -54,6 +44,25 @@ class DrawnRegression(Suite, Generic[RowCounts]):
         """Further rows of the functions of `seed`, by the generator of `draw`."""
         return self.draw(seed, ("sealed", draw), self.rows["test"])
 
+
+class DrawnRegression(DrawnSuite[RowCounts]):
+    """Regressions on drawn rows; the primary error is the rmse.
+
+    noise: standard deviation of the label noise. No predictor has an expected rmse below it.
+    """
+
+    def __init__(
+        self, data_dir: Path | None, names: Sequence[str], noise: float, rows: Mapping[str, RowCounts]
+    ) -> None:
+        super().__init__(data_dir, names, rows)
+        self.noise = noise
+        self.tasks = [Task(name, partial(make_linear_head, 1), mse_loss, Regression) for name in self.names]
+
+    @property
+    def bayes_rmse(self) -> float:
+        """The expected error that no predictor is below."""
+        return self.noise
+
     def checksum_generator(self, *dials: Any) -> dict[str, str]:
         """Of the dials and the sum of the first labels: another generator gives others.
 
@@ -62,7 +71,3 @@ class DrawnRegression(Suite, Generic[RowCounts]):
         first = self.dataset("train", 0)
         drawn = [float(first.targets[name].double().sum()).hex() for name in self.names]
         return {"generator": digest([*dials, self.rows, drawn])}
-
-
-def _make_head(shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], 1)

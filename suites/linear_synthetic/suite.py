@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.api import Added, Dataset, Interval, Split, derive_seed, digest, register
+from suites._shared.drawn import number_tasks
 from suites._shared.linear_models import LinearSuite
 from suites.linear_synthetic.truths import DIMENSION, FORMS, draw_weights
 
@@ -51,7 +52,7 @@ class LinearSynthetic(LinearSuite):
         noise: Annotated[float, Interval(gt=0, le=1000)] = 1.0,
         inputs: Annotated[Literal["own", "shared"], Added()] = "own",
     ) -> None:
-        super().__init__(data_dir, [f"task{t:02d}" for t in range(tasks)], DIMENSION)
+        super().__init__(data_dir, number_tasks(tasks), DIMENSION)
         self.truth, self.noise, self.rows = truth, noise, {"train": train, "test": TEST}
         self.own_inputs = inputs == "own"
         counts = {split: rows * (tasks if self.own_inputs else 1) for split, rows in self.rows.items()}

@@ -27,6 +27,7 @@ from bench.api import (
     scale_channels,
 )
 from bench.backbones.mlp import mlp
+from suites._shared.heads import make_linear_head
 from suites._shared.linear_models import make_linear_protocol, make_linear_stages, make_linear_tasks, select_weights
 from suites.mechanisms.amplification import Amplification, Sampling
 from suites.mechanisms.attributes import Attributes
@@ -202,10 +203,6 @@ def brier_loss(logits: Tensor, target: Tensor) -> Tensor:
     return (logits.softmax(dim=1)[:, 1] - target).square().mean()
 
 
-def _make_real_head(shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], 1)
-
-
 def _make_unit_head(shape: Shape) -> nn.Module:
     return nn.Sequential(nn.Linear(shape[0], 1), nn.Sigmoid())
 
@@ -215,7 +212,7 @@ def _make_boolean_head(shape: Shape) -> nn.Module:
 
 
 _MAKERS: dict[Target, Any] = {
-    "real": partial(Task, head=_make_real_head, loss=mse_loss, metric=Regression),
+    "real": partial(Task, head=partial(make_linear_head, 1), loss=mse_loss, metric=Regression),
     "unit": partial(Task, head=_make_unit_head, loss=mse_loss, metric=Regression),
     "boolean": partial(Task, head=_make_boolean_head, loss=brier_loss, metric=partial(Classification, classes=2)),
 }

@@ -14,7 +14,6 @@ from bench.api import (
     Interval,
     OneAgainstRest,
     Protocol,
-    Shape,
     Split,
     Suite,
     Task,
@@ -25,6 +24,7 @@ from bench.api import (
 )
 from bench.backbones.mlp import mlp
 from suites._shared.digits import read_digit_scans
+from suites._shared.heads import make_linear_head
 from suites._shared.overlay import checksum_arrays
 
 CLASSES = 10
@@ -67,10 +67,10 @@ class DigitClasses(Suite):
         if form == "rest":
             names = [f"digit{k}" for k in range(CLASSES)]
             metric = partial(OneAgainstRest, names)
-            self.tasks = [Task(name, partial(_make_head, 1), bce_loss, metric, DECISION) for name in names]
+            self.tasks = [Task(name, partial(make_linear_head, 1), bce_loss, metric, DECISION) for name in names]
         else:
             whole = partial(Classification, CLASSES)
-            self.tasks = [Task(DECISION, partial(_make_head, CLASSES), cross_entropy_loss, whole)]
+            self.tasks = [Task(DECISION, partial(make_linear_head, CLASSES), cross_entropy_loss, whole)]
         self.protocol = Protocol(
             name="multiclass",
             version=1,
@@ -105,10 +105,6 @@ class DigitClasses(Suite):
     def checksums(self) -> dict[str, str]:
         """Of the scans, and of the order in which the first seed deals them."""
         return {"scans": checksum_arrays(*read_digit_scans()), "order": checksum_arrays(_draw_order(0))}
-
-
-def _make_head(outputs: int, shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], outputs)
 
 
 def _draw_order(seed: int) -> np.ndarray:

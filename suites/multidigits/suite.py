@@ -1,6 +1,6 @@
 """Two overlapping handwritten digits from scikit-learn's bundled scans; needs no download."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import Added, Dataset, Interval, Protocol, Shape, Split, Suite, register
+from bench.api import Added, Dataset, Interval, Protocol, Split, Suite, register
 from bench.backbones.lenet import lenet
 from suites._shared.digits import read_digit_scans
+from suites._shared.heads import make_linear_head
 from suites._shared.overlay import TASKS, checksum_arrays, digit_dataset, digit_tasks, draw_partners, place
 
 # Half-open ranges of rows of scikit-learn's file, read from the row at which a partition begins.
@@ -50,11 +51,6 @@ def _overlay(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(left, right), digits[pairs]
 
 
-def _head(shape: Shape) -> nn.Module:
-    """A linear layer to ten classes."""
-    return nn.Linear(shape[0], 10)
-
-
 @register(
     "multidigits",
     title="Two overlapping digits, 8 x 8",
@@ -81,7 +77,7 @@ class MultiDigits(Suite):
         """Tasks and protocol; `data_dir` is not used."""
         super().__init__(data_dir)
         self.partition = split
-        self.tasks = digit_tasks(_head)
+        self.tasks = digit_tasks(partial(make_linear_head, 10))
         self.input_shape = (1, CANVAS, CANVAS)
         first = Protocol(
             name="multidigits",

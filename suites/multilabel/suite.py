@@ -15,9 +15,6 @@ from bench.api import (
     Interval,
     MultiLabel,
     Protocol,
-    Shape,
-    Split,
-    Suite,
     Task,
     bce_loss,
     derive_seed,
@@ -25,6 +22,8 @@ from bench.api import (
     register,
 )
 from bench.backbones.mlp import mlp
+from suites._shared.drawn import DrawnSuite
+from suites._shared.heads import make_linear_head
 
 DIMENSION = 10  # inputs
 FEATURES = 4  # that every label reads
@@ -112,7 +111,7 @@ def _stream(*names: str | int) -> np.random.Generator:
     paper="after Dembczyński, Waegeman, Cheng, Hüllermeier, On label dependence and loss minimization in multi-label "
     "classification, Machine Learning 88, 2012",
 )
-class LabelSets(Suite):
+class LabelSets(DrawnSuite[int]):
     """y_t = 1 where a_t . phi_t(x) + noise e_t > 0, else 0; phi_tk(x) = tanh(2 w_tk . x), x ~ N(0, I_10), T tasks.
 
     e_t = sqrt(c) g + sqrt(1 - c) h_t with g, h_t ~ N(0, 1), c the correlation. A label has the same probability given
@@ -139,12 +138,11 @@ class LabelSets(Suite):
         train: Annotated[int, Interval(ge=16, le=100_000)] = 200,
         noise: Annotated[float, Interval(gt=0, le=1000)] = 0.5,
     ) -> None:
-        super().__init__(data_dir)
+        super().__init__(data_dir, [f"label{t:02d}" for t in range(1, tasks + 1)], {"train": train, **ROWS})
         self.correlation, self.relation, self.noise = correlation, relation, noise
-        self.rows = {"train": train, **ROWS}
         self.input_shape = (DIMENSION,)
-        self.names = [f"label{t:02d}" for t in range(1, tasks + 1)]
-        self.tasks = [Task(name, _make_head, bce_loss, partial(MultiLabel, self.names), POOL) for name in self.names]
+        head, metric = partial(make_linear_head, 1), partial(MultiLabel, self.names)
+        self.tasks = [Task(name, head, bce_loss, metric, POOL) for name in self.names]
         self.protocol = Protocol(
             name="multilabel",
             version=1,
@@ -169,15 +167,8 @@ class LabelSets(Suite):
         """Two layers of 32 units, times `width`."""
         return mlp(DIMENSION, HIDDEN, width)
 
-    def dataset(self, split: Split, seed: int) -> Dataset:
-        """The rows of `split`, drawn for `seed`: inputs (n, 10) that all tasks read, and labels (n, 1) of each."""
-        return self._draw(seed, (split,), self.rows[split])
-
-    def sealed(self, seed: int, draw: int) -> Dataset:
-        """Further rows of the functions of `seed`, by the generator of `draw`."""
-        return self._draw(seed, ("sealed", draw), ROWS["test"])
-
-    def _draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
+    def draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
+        """Inputs (n, 10) that all tasks read, and labels (n, 1) of each."""
         return _draw_labels(seed, stream, rows, tuple(self.names), self.correlation, self.relation, self.noise)
 
     def checksums(self) -> dict[str, str]:
@@ -189,10 +180,6 @@ class LabelSets(Suite):
             *(float(y.sum()).hex() for y in first.targets.values()),
         ]
         return {"generator": digest([FORM, *dials, drawn])}
-
-
-def _make_head(shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], 1)
 
 
 @cache

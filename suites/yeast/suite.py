@@ -16,7 +16,6 @@ from bench.api import (
     Dataset,
     MultiLabel,
     Protocol,
-    Shape,
     Split,
     Suite,
     Task,
@@ -29,6 +28,7 @@ from bench.backbones.mlp import mlp
 from bench.errors import make_printable
 from bench.system.files import atomic_file, make_folder
 from bench.system.regular import NotRegular, TooLarge, open_regular
+from suites._shared.heads import make_linear_head
 from suites._shared.variables import file_stamp, sha256_of_file
 from suites.yeast.reading import LARGEST_TABLE, LabelTable, read_label_table
 
@@ -69,7 +69,8 @@ class LabelTableSuite(Suite):
         self.names = [f"label{t:02d}" for t in range(1, len(labels) + 1)]
         self.titles = dict(zip(self.names, labels, strict=True))
         self.input_shape = (features,)
-        self.tasks = [Task(name, _make_head, bce_loss, partial(MultiLabel, self.names), POOL) for name in self.names]
+        head, metric = partial(make_linear_head, 1), partial(MultiLabel, self.names)
+        self.tasks = [Task(name, head, bce_loss, metric, POOL) for name in self.names]
         counts = _count_rows(rows)
         self.protocol = Protocol(
             name="yeast",
@@ -158,10 +159,6 @@ class LabelTableSuite(Suite):
         """Of the file."""
         self.load_table()
         return {FILE: sha256_of_file(self.path())}
-
-
-def _make_head(shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], 1)
 
 
 def _find_packaged() -> Path:

@@ -29,6 +29,7 @@ COMMANDS = {
     "curve": "run methods along a setting, as the learning rate, and choose its value on validation",
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
+    "study": "run what the predictions of a study name, and print their verdicts",
     "predict": "predict new rows by the trained model of a run",
     "probe": "whose features are alike in a trained model, and who owns which parameters",
     "table": "print a table from stored records",
@@ -45,7 +46,7 @@ COMMANDS = {
 }
 # What Ctrl-C leaves, by command; of the others nothing is kept.
 _RUNS_KEPT = "finished runs are stored, and the same command continues"
-INTERRUPTED = dict.fromkeys(("run", "sweep", "tune", "reproduce", "submit", "ask", "explain"), _RUNS_KEPT) | {
+INTERRUPTED = dict.fromkeys(("run", "sweep", "tune", "reproduce", "study", "submit", "ask", "explain"), _RUNS_KEPT) | {
     "merge": "every file is whole, and the same command goes on"
 }
 # Words that people try because other tools use them.

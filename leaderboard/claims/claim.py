@@ -2,14 +2,22 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.errors import UsageError, quote_nearest
-from bench.records import explain_invalid
+from bench.records import explain_invalid, parse_seeds
 
 FILES = Path(__file__).parent
+
+
+class ComparedRuns(NamedTuple):
+    """What is run on every seed for one side of a gain: a method on a suite, with changes to its protocol."""
+
+    suite: str
+    method: str
+    settings: dict[str, str]
 
 
 class Gain(BaseModel):
@@ -42,6 +50,14 @@ class Gain(BaseModel):
     against_settings: dict[str, str] = {}
     against_suite: str = ""
     blocks: list[str] = []
+
+    @property
+    def compared(self) -> list[ComparedRuns]:
+        """The runs of `method`, and those of `against` where there is one."""
+        runs = [ComparedRuns(self.suite, self.method, self.settings)]
+        if self.against:
+            runs.append(ComparedRuns(self.against_suite or self.suite, self.against, self.against_settings))
+        return runs
 
     @model_validator(mode="after")
     def _check_blocks(self) -> "Gain":
@@ -81,6 +97,7 @@ class ClaimList(BaseModel):
     Attributes:
         title: for people.
         source: of the claims.
+        seeds: of a study, whose runs follow from its claims alone, as in `0-9`; empty where boards make the runs.
         claims: at least one.
     """
 
@@ -88,7 +105,22 @@ class ClaimList(BaseModel):
 
     title: str
     source: str
-    claims: list[Claim]
+    seeds: str = ""
+    claims: list[Claim] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, text: str) -> str:
+        """As those of a board."""
+        if text:
+            parse_seeds(text)
+        return text
+
+    @property
+    def compared(self) -> list[ComparedRuns]:
+        """What is run for the claims, each once, in their order."""
+        gains = [gain for claim in self.claims for gain in (claim, claim.beyond) if gain]
+        return list({str(runs): runs for gain in gains for runs in gain.compared}.values())
 
 
 def list_claim_files(folder: Path = FILES) -> dict[str, Path]:

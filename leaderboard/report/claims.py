@@ -1,11 +1,13 @@
-"""Claims with their verdicts, as a table in Markdown."""
+"""Claims with their verdicts, as a table in Markdown and as lines in the terminal."""
 
 from collections.abc import Mapping, Sequence
 
 from bench.errors import count_nouns
 from leaderboard.claims import Claim, ClaimList, Gain, JudgedClaim
 from leaderboard.report.escape import code_parts, markdown, markdown_code
+from leaderboard.report.formats import MISSING
 from leaderboard.report.percent import write_signed_change
+from leaderboard.report.terminal import draw_texts
 
 
 def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
@@ -37,6 +39,21 @@ def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
         f"by seed, each by itself; verdicts are corrected over all {len(run)} (Holm), so that `not shown` may stand "
         f"beside an interval without 0. From {markdown(claims.source)}.\n"
     )
+
+
+def draw_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
+    """The claims for the terminal, a line each: name, gain, seeds and verdict; ends with a newline."""
+    lines = [
+        [each.claim.name, write_gain(each) or MISSING, str(each.estimate.n if each.estimate else 0), word_verdict(each)]
+        for each in judged
+    ]
+    run = [each for each in judged if each.verdict != "not run"]
+    held = sum(each.verdict == "as stated" for each in run)
+    notes = [
+        f"{held} of {count_nouns(len(run), 'claim')} came out as stated.",
+        f"gain: per cent less error, 95 %, paired by seed; verdicts are corrected over all {len(run)} (Holm).",
+    ]
+    return draw_texts(claims.title, ["claim", "gain", "seeds", "verdict"], lines, notes, ["claim", "verdict"])
 
 
 def describe_comparison(claim: Claim) -> str:

@@ -2,12 +2,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= runs
 
-.PHONY: help install demo docs site test test-slow test-ask chaos fuzz lint types tests format clean
+.PHONY: help install demo docs site report test test-slow test-ask chaos fuzz lint types tests format clean
 
 help:
 	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
 	@echo "make docs       the documentation as a site in build/docs, links checked"
 	@echo "make site       the documentation and the committed boards as one site in build/site"
+	@echo "make report     what the records say, as one Markdown document in build/report.md"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
 	@echo "make test-ask   how often \`mtlbench ask\` says RELATED where it should, and where it should not"
@@ -43,6 +44,9 @@ docs: .venv/docs
 site: .venv/docs
 	NO_MKDOCS_2_WARNING=1 MTLBENCH_BOARDS=leaderboard/index.html $(BIN)/python -m mkdocs build --strict --site-dir build/site
 	$(BIN)/mtlbench site --store leaderboard/results --out build/site/leaderboard
+
+report: install
+	$(BIN)/python -m leaderboard.report.document build/report.md
 
 test: lint types tests
 

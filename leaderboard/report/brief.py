@@ -61,12 +61,8 @@ def _draw_part(table: Table, width: int, colour: bool | None) -> str:
     """One part: its title, its rows by rank, and in one line what has no runs."""
     console, _ = open_console(width, colour)
     console.print(Text(printable(table.board.title), style="bold"))
-    shown = sorted(
-        (line for line in table.lines if math.isfinite(line.judged.change.mean)),
-        key=lambda line: line.standing.rank.mean if line.standing and line.ranked else math.inf,
-    )
-    rows = [_write_line(table, line) for line in shown]
-    heads = ["rank", "method", "error %", f"vs {table.board.reference}", "seeds"]
+    shown, rows = sort_by_rank(table), list_rows(table)
+    heads = list_heads(table)
     widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
     room = max(len("method"), width - sum(widths) + widths[1] - PAD * (len(heads) - 1) - 1)
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD - 1, 0, 0), pad_edge=False, show_edge=False)
@@ -83,6 +79,30 @@ def _draw_part(table: Table, width: int, colour: bool | None) -> str:
         told = f"without runs: {count_nouns(len(missing), 'method')} ({', '.join(missing)})"
         console.print(Text(_cut(told, width), "dim"))
     return close_console(console, [])
+
+
+def sort_by_rank(table: Table) -> list[WideLine]:
+    """The lines with a change of error, the first in rank first; rows that are not ranked, as controls, come last."""
+    return sorted(
+        (line for line in table.lines if math.isfinite(line.judged.change.mean)),
+        key=lambda line: line.standing.rank.mean if line.standing and line.ranked else math.inf,
+    )
+
+
+def list_heads(table: Table) -> list[str]:
+    """The heads of the columns of `list_rows`."""
+    return ["rank", "method", "error %", f"vs {table.board.reference}", "seeds"]
+
+
+def list_rows(table: Table) -> list[list[str]]:
+    """The texts of each line of `sort_by_rank`."""
+    return [_write_line(table, line) for line in sort_by_rank(table)]
+
+
+def name_best(table: Table) -> str:
+    """The best row, or those that could be it, as a sentence; empty where nothing says so."""
+    best = [f"`{line.method}`" for line in table.lines if line.judged.could_be_best]
+    return f"{'Could be the best' if len(best) > 1 else 'The best'}: {', '.join(best)}." if best else ""
 
 
 def _write_line(table: Table, line: WideLine) -> list[str]:
@@ -117,10 +137,8 @@ def _write_notes(tables: Sequence[Table], width: int) -> list[str]:
     ]
     for table in tables:
         where = f"{table.board.title}: " if len(tables) > 1 else ""
-        best = [line for line in table.lines if line.judged.could_be_best]
-        if best:
-            told = "Could be the best" if len(best) > 1 else "The best"
-            notes.append(f"{where}{told}: {', '.join(f'`{line.method}`' for line in best)}.")
+        if told := name_best(table):
+            notes.append(f"{where}{told}")
         if len(tables) == 1 and table.board.note:
             notes.append(table.board.note)
     if any(line.few for table in tables for line in table.lines):

@@ -133,7 +133,7 @@ def explain_standings(results: Results) -> Iterator[Note]:
         told = ", ".join(f"{CHANGE_TITLES[name]} {tau:.2f}" for name, tau in standings.tau.items())
         yield Note(f"Kendall's tau of the ranking by Δ log with that by another definition: {told}.")
     if standings.detectable:
-        yield Note(_explain_power(standings.detectable, board.reference))
+        yield Note(explain_power(standings.detectable, board.reference))
 
 
 def explain_verdicts(results: Results) -> list[str]:
@@ -147,7 +147,7 @@ def explain_verdicts(results: Results) -> list[str]:
     return sentences
 
 
-def _explain_power(effects: DetectableRange, reference: str) -> str:
+def explain_power(effects: DetectableRange, reference: str) -> str:
     """How large a change has to be for the board to find it, in a sentence."""
     low, high = effects.seeds
     seeds = f"{low}" if low == high else f"{low} to {high}"

@@ -48,7 +48,7 @@ def test_tables_are_those_of_the_committed_records(page, tables, committed_conte
         ("docs/transfer.md", ["transfer"]),
         ("docs/progression.md", ["progression"]),
         ("docs/tagging.md", ["tagging"]),
-        ("docs/predictions.md", ["weightings"]),
+        ("docs/predictions.md", ["weightings", "square_root_law", "sign_map", "phase_diagram"]),
         ("docs/multilabel.md", ["multilabel"]),
         ("docs/multiclass.md", ["multiclass"]),
     ],

@@ -18,11 +18,8 @@ def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
         name = f"**{markdown(claim.name)}**" + (f" ({markdown(claim.section)})" if claim.section else "")
         estimate = each.estimate
         seeds = str(estimate.n) if estimate else ""
-        told = "".join(
-            markdown_code(part) if number % 2 else markdown(part)
-            for number, part in enumerate(code_parts(describe_comparison(claim)))
-        )
-        lines.append([f"{name}: {markdown(claim.text)}", told, write_gain(each), seeds, word_verdict(each)])
+        compared = mark_comparison(claim)
+        lines.append([f"{name}: {markdown(claim.text)}", compared, write_gain(each), seeds, word_verdict(each)])
     run = [each for each in judged if each.verdict != "not run"]
     held = sum(each.verdict == "as stated" for each in run)
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -54,6 +51,12 @@ def draw_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
         f"gain: per cent less error, 95 %, paired by seed; verdicts are corrected over all {len(run)} (Holm).",
     ]
     return draw_texts(claims.title, ["claim", "gain", "seeds", "verdict"], lines, notes, ["claim", "verdict"])
+
+
+def mark_comparison(claim: Claim) -> str:
+    """`describe_comparison` in Markdown."""
+    parts = enumerate(code_parts(describe_comparison(claim)))
+    return "".join(markdown_code(part) if number % 2 else markdown(part) for number, part in parts)
 
 
 def describe_comparison(claim: Claim) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.errors import count_nouns
 from leaderboard.analysis.judged import judge_rows
-from leaderboard.boards.board import boards
+from leaderboard.boards.board import boards, load_board
 from leaderboard.claims import (
     CheckedFinding,
     ClaimList,
@@ -23,9 +23,10 @@ from leaderboard.claims import (
     load_claims,
     load_findings,
 )
+from leaderboard.claims.findings import NOT
 from leaderboard.intake.submission import find_submissions
 from leaderboard.report.brief import list_heads, list_rows, name_best
-from leaderboard.report.claims import describe_comparison, tabulate_claims, word_verdict, write_gain
+from leaderboard.report.claims import mark_comparison, tabulate_claims, write_gain
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.footnotes import explain_power
 from leaderboard.report.formats import markdown_table
@@ -51,10 +52,9 @@ def write_document(contents: StoreContents) -> str:
         UnsupportedFinding: the records do not support a finding.
     """
     parts = [part for board in boards().values() for part in board.parts]
-    results = [analyse_board(part, contents) for part in parts]
     lists = {name: load_claims(name) for name in list_claim_files()}
     judged = {name: judge_claims(claims.claims, contents.records) for name, claims in lists.items()}
-    findings = check_findings(load_findings(), judged, results)
+    findings = support_findings(contents, judged)
     submissions = find_submissions(contents, boards())
     tables = [tabulate(part, contents, submissions=submissions) for part in parts]
     shown = [table for table in tables if list_rows(table)]
@@ -63,12 +63,33 @@ def write_document(contents: StoreContents) -> str:
         f"What {count_nouns(len(contents.records), 'run')} on {count_nouns(len(shown), 'board')} say "
         f"(mtlbench {version('mtlbench')}).\n\n"
     )
-    return head + _tell_findings(findings) + f"## How it was measured\n\n{HOW}\n\n" + _tell(lists, judged, shown)
+    head += f"## What was found\n\n{tell_findings(findings)}## How it was measured\n\n{HOW}\n\n"
+    return head + _tell_claims(lists, judged) + _tell_boards(shown)
 
 
-def _tell_findings(findings: Sequence[CheckedFinding]) -> str:
-    """Each finding as a sentence, with its evidence below it."""
-    told = "## What was found\n\n"
+def support_findings(
+    contents: StoreContents, judged: Mapping[str, Sequence[JudgedClaim]] | None = None
+) -> list[CheckedFinding]:
+    """The findings, each with what supports it.
+
+    Args:
+        contents: the store.
+        judged: name of a list -> its judged claims; None where they were not judged yet.
+
+    Raises:
+        UnsupportedFinding: the records do not support one.
+    """
+    findings = load_findings()
+    needed = [need for finding in findings for need in finding.rests_on]
+    names = {need.claim.partition("/")[0] for need in needed if need.claim}
+    judged = judged or {name: judge_claims(load_claims(name).claims, contents.records) for name in sorted(names)}
+    parts = [part for name in sorted({need.board for need in needed if need.board}) for part in load_board(name).parts]
+    return check_findings(findings, judged, [analyse_board(part, contents) for part in parts])
+
+
+def tell_findings(findings: Sequence[CheckedFinding]) -> str:
+    """Each finding as a sentence, with its evidence below it; ends with an empty line."""
+    told = ""
     for number, each in enumerate(findings, 1):
         told += f"{number}. **{markdown(each.finding.text)}**\n\n"
         told += "".join(f"   - {_tell_support(support)}\n" for support in each.supports) + "\n"
@@ -79,28 +100,35 @@ def _tell_support(support: Support) -> str:
     """A claim with its gain, or a row of a board with its change of error."""
     if support.claim:
         each = support.claim
-        compared = markdown(describe_comparison(each.claim).replace("`", ""))
-        return f"{compared}: {markdown(write_gain(each))} % less error; {markdown(word_verdict(each))}"
+        found = write_gain(each) if each.claim.blocks or not each.estimate else write_error_change(each.estimate)
+        return f"{mark_comparison(each.claim)}: {markdown(found)}, {each.verdict}"
     evidence, results = support.evidence, support.results
     assert results is not None  # evidence is a claim or a board
     row = judge_rows(results).get(evidence.method)
     place = f"{markdown_code(evidence.board)} ({markdown_code(evidence.suite)})"
     if row is None:
-        return f"{place}: every row is {markdown(evidence.needs)}"
+        kind = evidence.needs
+        return f"{place}: {f'no row is {kind.removeprefix(NOT)}' if kind.startswith(NOT) else f'every row is {kind}'}"
     told = f"{place}: {markdown_code(evidence.method)} {markdown(write_error_change(row.change))}"
     return f"{told}, {word_contrast(evidence.needs)}" + (" than the best" if evidence.against == "best" else "")
 
 
-def _tell(lists: Mapping[str, ClaimList], judged: Mapping[str, Sequence[JudgedClaim]], tables: Sequence[Table]) -> str:
-    """The predictions and the boards."""
+def _tell_claims(lists: Mapping[str, ClaimList], judged: Mapping[str, Sequence[JudgedClaim]]) -> str:
+    """Every list of claims with its verdicts."""
     told = "## What was predicted, and what came out\n\n"
     for name, claims in lists.items():
         told += f"### {markdown(claims.title)}\n\n{tabulate_claims(claims, judged[name])}\n"
-    told += "## Boards\n\n"
+    return told
+
+
+def _tell_boards(tables: Sequence[Table]) -> str:
+    """Every part of a board in brief."""
+    told = "## Boards\n\n"
     for table in tables:
         found = table.results.standings.detectable
         notes = [table.board.note, name_best(table), explain_power(found, table.board.reference) if found else ""]
-        told += markdown_table(table.board.title, list_heads(table), list_rows(table), list(filter(None, notes))) + "\n"
+        rows = list_rows(table)
+        told += markdown_table(table.board.title, list_heads(table), rows, list(filter(None, notes))) + "\n"
     return told.rstrip("\n") + "\n"
 
 

@@ -15,6 +15,7 @@ from leaderboard.boards.board import Track, boards, load_board
 from leaderboard.claims import judge_claims, load_claims
 from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.claims import tabulate_claims
+from leaderboard.report.document import support_findings, tell_findings
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.formats import MARKS, MISSING, render_parts
 from leaderboard.report.percent import write_percent
@@ -27,6 +28,7 @@ from leaderboard.store.json_text import write_whole
 _REST = r"-->\n).*?^(<!-- end -->)$"
 ACROSS = re.compile(rf"(^<!-- across: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
 CLAIMS = re.compile(rf"(^<!-- claims: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
+FINDINGS = re.compile(rf"(^<!-- findings {_REST}", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(rf"(^<!-- table: (\w+)(?: --track (default|tuned))? {_REST}", re.DOTALL | re.MULTILINE)
 
 
@@ -35,7 +37,8 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
 
     `<!-- table: NAME [--track TRACK] --> ... <!-- end -->` becomes the board with all of its parts, and
     `<!-- across: NAME --> ... <!-- end -->` the changes of every method, one column for each part.
-    `<!-- claims: NAME --> ... <!-- end -->` becomes the claims of a list with their verdicts.
+    `<!-- claims: NAME --> ... <!-- end -->` becomes the claims of a list with their verdicts, and
+    `<!-- findings --> ... <!-- end -->` what was found, with its evidence.
 
     Args:
         text: a page.
@@ -44,6 +47,7 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
 
     Raises:
         UsageError: a mark names a board that does not exist.
+        UnsupportedFinding: the records do not support a finding, where the page has them.
     """
 
     def block(match: re.Match[str]) -> str:
@@ -63,7 +67,11 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
         judged = judge_claims(claims.claims, contents.records)
         return f"{match[1]}{tabulate_claims(claims, judged)}{match[3]}"
 
-    return CLAIMS.sub(judge, ACROSS.sub(widen, BLOCK.sub(block, text)))
+    def find(match: re.Match[str]) -> str:
+        """One `findings` block, in the same way."""
+        return f"{match[1]}{tell_findings(support_findings(contents))}{match[2]}"
+
+    return FINDINGS.sub(find, CLAIMS.sub(judge, ACROSS.sub(widen, BLOCK.sub(block, text))))
 
 
 def changes_across(parts: Sequence[Results]) -> str:

@@ -9,7 +9,7 @@ from leaderboard.boards.board import boards
 from leaderboard.boards.controls import ControlSubject, control_rows
 from leaderboard.claims import list_claim_files, load_claims
 from leaderboard.intake.submission import find_submissions
-from leaderboard.report.markdown_blocks import ACROSS, BLOCK, CLAIMS, fill_tables
+from leaderboard.report.markdown_blocks import ACROSS, BLOCK, CLAIMS, FINDINGS, fill_tables
 from leaderboard.store import StoreContents
 from tests.pages import ROOT, list_commands, list_pages, read_page
 
@@ -97,6 +97,12 @@ def test_committed_records_are_sound_and_complete_enough_to_show(committed_conte
     claimed = {tuple(sorted(each.items())) for each in settings_of_claims()}
     changed = {items for items in changed if tuple(sorted(items)) not in claimed}
     assert changed <= settings_of_controls(contents.records) | swept | along
+
+
+def test_findings_are_those_of_the_committed_records(committed_contents):
+    text = read_page("docs/findings.md")
+    assert len(FINDINGS.findall(text)) == 1
+    assert fill_tables(text, committed_contents) == text
 
 
 def settings_of_claims():

@@ -47,6 +47,11 @@ class PairedComparison:
         return self.pair.estimate
 
     @property
+    def corrected(self) -> Interval:
+        """The estimate with the interval of the board's test: without 0 exactly where `a` is better or worse."""
+        return self.pair.corrected
+
+    @property
     def percent(self) -> float:
         """How much less error `a` has, in per cent."""
         return self.pair.percent

@@ -1,9 +1,10 @@
-"""A forest plot: the change of every method of a board against its reference, with 95 % intervals."""
+"""A forest plot: the change of every method of a board against its reference, with the intervals of its tests."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import UsageError
+from leaderboard.analysis.contrasts import Contrast
 from leaderboard.analysis.results import Results, Row
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.figures.look import COLOURS, FAINT, INK, add_legend, open_axes, quiet
@@ -35,8 +36,9 @@ def draw_forest(
 ) -> "Axes":
     """Draw the change of every method with runs, the best on top, as points with their intervals.
 
-    Full points are better or worse than the reference by the board's own test (Holm over all methods); hollow ones are
-    not, whatever their own interval says. Controls are grey diamonds: they are not tested.
+    Full points are better or worse than the reference by the board's own test (Holm over all methods), and their
+    intervals, which are those of the test, leave out 0. Controls are grey diamonds: they are not tested, and have 95 %
+    intervals by themselves, as has every method where another change than `delta_log` is drawn.
 
     Args:
         results: the numbers of a board.
@@ -57,7 +59,7 @@ def draw_forest(
         axes.axvline(0, color=INK, linewidth=0.8)
         looks = [_choose_look(results, row) for row in rows]
         for place, (row, look) in enumerate(zip(rows, looks, strict=True)):
-            ends = [end for end in (row.ci_low, row.ci_high) if end is not None]
+            ends = _find_ends(results, row, change)
             axes.plot(ends, [place] * len(ends), color=_LOOKS[look]["color"], linewidth=1.4, solid_capstyle="butt")
             axes.plot([_mean(row)], [place], label=row.method, **_POINT | _LOOKS[look])
         axes.set_yticks(range(len(rows)), [results.board.label(row.method) for row in rows])
@@ -73,11 +75,24 @@ def draw_forest(
 
 def _choose_look(results: Results, row: Row) -> PointLook:
     """How a method is drawn: by its planned contrast with the reference, which only methods that are ranked have."""
-    standing = results.standings.methods.get(row.method)
-    contrast = standing.contrasts.get("reference") if standing else None
+    contrast = _find_contrast(results, row)
     if contrast is None:
         return "control"
     return contrast.verdict if contrast.verdict in ("better", "worse") else "undecided"
+
+
+def _find_contrast(results: Results, row: Row) -> Contrast | None:
+    """The planned contrast of a method with the reference; None of what is not tested."""
+    standing = results.standings.methods.get(row.method)
+    return standing.contrasts.get("reference") if standing else None
+
+
+def _find_ends(results: Results, row: Row, change: str) -> list[float]:
+    """The ends of the interval: of the test where the change is the tested one, else of the row by itself."""
+    contrast = _find_contrast(results, row) if change == DECIDES else None
+    tested = contrast.corrected if contrast else None
+    ends = (tested.low, tested.high) if tested else (row.ci_low, row.ci_high)
+    return [end for end in ends if end is not None]
 
 
 def _explain_looks(looks: Collection[PointLook]) -> "list[Line2D]":

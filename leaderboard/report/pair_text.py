@@ -16,18 +16,18 @@ _VERDICTS = {
     "better": "{a} is better than {b}",
     "worse": "{a} is worse than {b}",
     "equivalent": "{a} and {b} are within 5 % of error of each other",
-    "undecided": "the runs do not decide between {a} and {b}",
+    "undecided": "{a} and {b} are not told apart",
 }
 
 
 def describe_pair(pair: MethodPair) -> str:
-    """The verdict with the numbers behind it, in one line of text."""
+    """The verdict with the numbers behind it, in one line of text; the interval is that of the test."""
     verdict = _VERDICTS[pair.verdict].format(a=pair.method, b=pair.other)
     seeds = count_nouns(len(pair.seeds), "paired seed")
     less = f"{abs(pair.percent):.1f} % {'less' if pair.percent >= 0 else 'more'} error"
     tests = f"p = {pair.contrast.different:.2g} after Holm over {pair.contrast.family} tests"
     text = (
-        f"On {pair.results.board.name}, {verdict}: Δ log {_write_interval(pair.estimate)} ({less}) over {seeds}, "
+        f"On {pair.results.board.name}, {verdict}: Δ log {_write_interval(pair.corrected)} ({less}) over {seeds}, "
         f"{tests} ({_FAMILIES[pair.kind]})."
     )
     if pair.verdict == "undecided":

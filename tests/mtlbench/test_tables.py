@@ -81,6 +81,9 @@ def test_a_comparison(store: Path) -> None:
     change = mb.compare(mb.table("toy", store), "hard")
     assert (change.a, change.b, change.verdict, change.family) == ("hard", "single_task", "worse", 2)
     assert change.interval.mean == change.estimate < 0 < change.adjusted_p < 0.05
+    assert change.corrected.low < change.interval.low
+    assert change.corrected.high < 0  # as the verdict says
+    assert f"{change.corrected.low:+.3f}, {change.corrected.high:+.3f}" in str(change)
     assert change.p < change.adjusted_p < change.equivalent_p
     assert change.frame().task.tolist() == ["*", "left", "right"]
     assert change.frame().estimate[0] == pytest.approx(change.frame().estimate[1:].mean())

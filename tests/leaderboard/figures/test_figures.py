@@ -54,7 +54,12 @@ def test_a_forest_has_the_changes_of_the_board(results: Results) -> None:
     faces = {name: face for name, (_, _, face) in drawn.items()}
     assert faces == {"cross_stitch": "#0072B2", "hard": "#D55E00", "sluice": "white"}
     intervals = {tuple(line.get_xdata()) for line in axes.get_lines() if len(line.get_xdata()) == 2}
-    assert (rows["hard"].ci_low, rows["hard"].ci_high) in intervals
+    for name, standing in results.standings.methods.items():
+        if name != "single_task":  # the intervals of the tests, which say what the colours say
+            tested = standing.contrasts["reference"].corrected
+            assert tested
+            assert (tested.low, tested.high) in intervals
+            assert (faces[name] == "white") == (tested.low < 0 < tested.high)
     [legend] = axes.figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["better (Holm)", "worse (Holm)", "neither"]
     assert axes.get_xlabel() == "Δ log against single_task, right is better"

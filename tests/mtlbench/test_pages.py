@@ -34,7 +34,7 @@ def test_every_block_of_the_page(reader: Path, capfd: pytest.CaptureFixture[str]
         exec(compile(block, PAGE, "exec"), names)
     said = capfd.readouterr().out
     assert "<9 runs of `synthetic:tasks=3` in `runs`: 9 done>" in said
-    assert "On scenes_1, hard is better than single_task: Δ log +0.015 [+0.007, +0.022]" in said
+    assert "On scenes_1, hard is better than single_task: Δ log +0.015 [+0.004, +0.026]" in said
     assert sorted(path.name for path in reader.glob("*.pdf")) == ["dial.pdf", "rates.pdf", "scenes.pdf"]
     listed = re.findall(r"^\| \[`mb\.(\w+)`\]", read_page(PAGE), re.MULTILINE)
     assert set(re.findall(r"mb\.(\w+)", "".join(blocks))) == set(listed) <= set(mb.__all__)

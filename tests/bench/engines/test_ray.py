@@ -128,6 +128,7 @@ def stop_after_one(engine: Ray, specs: list[RunSpec], store: Path) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_one_cell_leaves_the_others(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

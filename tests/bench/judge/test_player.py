@@ -122,7 +122,12 @@ def test_limits_end_the_player(code: str, limits: Limits, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "confinement"), [(signal.SIGTERM, ""), (signal.SIGKILL, ""), (signal.SIGKILL, "limits")]
+    ("kind", "confinement"),
+    [
+        (signal.SIGTERM, ""),
+        (signal.SIGKILL, "limits"),
+        pytest.param(signal.SIGKILL, "", marks=pytest.mark.slow),
+    ],
 )
 def test_whoever_ends_the_judge_ends_the_player(kind: signal.Signals, confinement: str, tmp_path: Path) -> None:
     """As a forge does that runs out of time, and as the system does that runs out of memory."""

@@ -240,6 +240,7 @@ def test_runs_that_are_not_sound_are_not_submitted(tmp_path, runner, submit, cap
     assert not (tmp_path / "out" / "mine").exists()
 
 
+@pytest.mark.slow
 def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, capsys):
     """With everything real but the size of the board."""
     suite = "synthetic:tasks=2,train=64"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalogue.method import Method
 from bench.catalogue.own_sets import choose_suite
 from bench.catalogue.short_form import parse_short_call
 from bench.cli.main import main
@@ -79,3 +80,4 @@ def test_committed_studies_name_methods_and_settings_that_exist():
                 # Claims are matched with records by these texts.
                 assert runs.suite in (spec.suite, choose_suite(parse_short_call(runs.suite), None).short)
                 assert spec.overrides == runs.settings
+                assert runs.method in (spec.method, Method.parse(runs.method).short)

@@ -34,6 +34,7 @@ COMMANDS = {
     "probe": "whose features are alike in a trained model, and who owns which parameters",
     "table": "print a table from stored records",
     "compare": "hold two methods against each other on every board that has both",
+    "export": "write all runs as one table: CSV, JSON or Parquet",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",
     "merge": "put the records of stores into one, packed: one line per run",
@@ -42,6 +43,7 @@ COMMANDS = {
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
     "data": "list, prepare or describe the data of suites, or import your own",
+    "cite": "print how to cite mtlbench",
     "perf": "time the harness against a bare PyTorch loop",
 }
 # What Ctrl-C leaves, by command; of the others nothing is kept.

@@ -23,6 +23,7 @@ from leaderboard.claims import (
     list_claim_files,
     load_claims,
 )
+from leaderboard.export.citation import read_citation
 from leaderboard.intake.manifest import METHOD
 from leaderboard.intake.source_card import read_built_in_cards
 from leaderboard.intake.submission import Submission, find_submissions
@@ -30,6 +31,7 @@ from leaderboard.report.escape import printable
 from leaderboard.report.formats import write_state
 from leaderboard.report.templates import open_templates
 from leaderboard.site.addresses import Addresses
+from leaderboard.site.data_files import DataFiles
 from leaderboard.site.flat import flatten
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
@@ -59,6 +61,8 @@ class Context:
         claims: lists of claims of which something was run, with their verdicts.
         findings: what the front page says, each with what supports it.
         checks: digest -> how far a record was verified.
+        citation: how to cite the project; None where the code came without it.
+        data: all runs of the store as files.
 
     Raises:
         UnsupportedFinding: the records do not support a finding.
@@ -76,6 +80,8 @@ class Context:
         submissions = find_submissions(contents, {board.name: board for board in boards})
         sound = [submission for submission in submissions if submission.sound]
         self.contents, self.status = contents, status
+        self.citation = read_citation()
+        self.data = DataFiles(contents, self.citation)
         self.cards = read_built_in_cards() | {card.name: card for submission in sound for card in submission.cards}
         # A submission's records may have been merged into the store: each run has one page.
         known = {run.run_id for run in contents.records}
@@ -108,6 +114,8 @@ class Context:
             has_dials=bool(self.dials),
             has_boards=bool(self.shown),
             has_methods=bool(self.by_method),
+            has_runs=bool(self.runs),
+            has_citation=bool(self.citation and self.runs),
             live=status is not None,
         )
 

@@ -2,11 +2,17 @@
 
 import argparse
 import json
-import sys
+import shlex
+from typing import TYPE_CHECKING
 
 from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
+from bench.cli.table_end import print_last_table
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.execution.execute import Execution
+    from bench.records import RunSpec
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -36,14 +42,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     execution_options.add_training(parser)
+    options.add_metrics(parser)
     add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan the cells, run what is missing, and tell what became of each.
+    """Plan the cells, run what is missing, and print a table of them.
 
     With --dry-run nothing is trained: the plan and an estimate of its cost are printed. With --json the plan, or what
-    became of it, is printed as JSON.
+    became of it, is printed as JSON in place of the table.
 
     Returns:
         1 where a cell failed, else 0.
@@ -76,9 +83,25 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = execution.run(specs)
         if arguments.json:  # standard output is then that value and nothing else, for scripts
             print(json.dumps(outcome.as_json(), indent=1))
-    report(outcome)
-    if arguments.set and specs and specs[0].overrides and not arguments.dry_run:
-        where = options_text("--where", specs[0].overrides.items())
-        places = options.repeat_places(arguments)
-        print(f"`mtlbench table {arguments.suite} {where}{places}` shows them.", file=sys.stderr)
+    report(outcome, execution.verbosity)
+    if not arguments.dry_run:
+        where = options_text("--where", specs[0].overrides.items()) if arguments.set and specs else ""
+        words = filter(None, ("mtlbench table", shlex.quote(arguments.suite), where))
+        shows = f"{' '.join(words)}{options.repeat_places(arguments)}"
+        if not arguments.json:
+            _print_table(execution, specs, arguments, shows)
+        if where:
+            execution.verbosity.tell(f"`{shows}` shows them.")
     return 1 if outcome.count("failed") else 0
+
+
+def _print_table(execution: "Execution", specs: "list[RunSpec]", arguments: argparse.Namespace, shows: str) -> None:
+    """Print the table of the cells that were planned; nothing where none of them is done.
+
+    `shows` is the command that shows it again.
+    """
+    from leaderboard.report.run_table import tabulate_runs
+
+    table = tabulate_runs(specs, execution.store.read(specs[0].suite.partition(":")[0]).records, arguments.control)
+    if table:
+        print_last_table([table], arguments.metrics, shows)

@@ -4,16 +4,17 @@
 every specification that is missing, wherever that engine places it, and notes what became of each.
 """
 
-import sys
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bench.engines.events import Ended
+from bench.engines.events import Ended, Event
+from bench.errors import count_nouns, make_printable
 from bench.execution.cell import StoredCell
 from bench.execution.keep import mirror_stored, name_models, tell_unprobed
 from bench.execution.plan_status import PlanStatus, survey
+from bench.execution.verbosity import Verbosity, describe_result
 from bench.records import RunSpec
 from bench.system.processes import treat_stop_as_ctrl_c
 from bench.system.shortage import explain_shortage
@@ -31,11 +32,13 @@ class Execution:
         cell: what a worker calls with a specification; it trains, and stores the record.
         engine: where workers are: on this machine, a Ray cluster or a Slurm cluster.
         stack: seeds of one method, at most, that are trained as one model.
+        verbosity: how much is said beside errors.
     """
 
     cell: StoredCell
     engine: "Engine"
     stack: int = 1
+    verbosity: Verbosity = Verbosity.NORMAL
 
     @property
     def store(self) -> Store:
@@ -74,13 +77,12 @@ class Execution:
                 self._place(outcome.missing, outcome)
         without = sum(not self.store.panels(spec) for spec in outcome.specs) if self.cell.images else 0
         if without:
-            print(
-                f"Cells without panels: {without}; they were stored so, or there is nothing to see in their suite.",
-                file=sys.stderr,
+            self.verbosity.tell(
+                f"Cells without panels: {without}; they were stored so, or there is nothing to see in their suite."
             )
-        if self.cell.probed:
+        if self.cell.probed and self.verbosity > Verbosity.QUIET:
             tell_unprobed(self.store, outcome.specs)
-        if self.cell.keep_model:
+        if self.cell.keep_model and self.verbosity > Verbosity.QUIET:
             name_models(self.store, outcome.specs)
 
     def _place(self, missing: list[RunSpec], outcome: PlanStatus) -> None:
@@ -98,6 +100,8 @@ class Execution:
 
         cell, engine = self.cell, self.engine
         width = engine.width(missing)
+        place = f"by the engine `{type(engine).__name__.lower()}`, {width} at a time"
+        self.verbosity.detail(f"{count_nouns(len(missing), 'cell')} run {place}; records go to `{cell.store}`.")
         engine.warm_up(missing, cell)
         if len(missing) > width:  # so that no long cell is left to the end, when the others are done
             missing = Estimates(cell.store).longest_first(missing)
@@ -108,7 +112,7 @@ class Execution:
         placed = stacked or (SentCell.of(cell) if engine.remote else cell)
         with (
             treat_stop_as_ctrl_c(),
-            show_progress(missing, width) as show,
+            nullcontext(_ignore) if self.verbosity == Verbosity.QUIET else show_progress(missing, width) as show,
             write_live_note(cell.store, missing, width) as note,
             closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
         ):
@@ -123,9 +127,21 @@ class Execution:
                     outcome.status[event.spec.run_id] = event.status
                     if event.error or event.status == "failed":
                         outcome.errors[event.spec.run_id] = event.error or self._find_reason(event.spec)
+                    elif self.verbosity >= Verbosity.VERBOSE:
+                        self._detail_result(event.spec)
+
+    def _detail_result(self, spec: RunSpec) -> None:
+        """Say what came of a cell that is done, and where its record lies."""
+        if record := self.store.get(spec):
+            name = make_printable(f"{record.method} seed {spec.seed}")
+            self.verbosity.detail(f"  {name}: {describe_result(record)}; {self.store.path(spec)}")
 
     def _find_reason(self, spec: RunSpec) -> str:
         """Why a cell failed, from its record."""
         record = self.store.get(spec)
         reason = record.error.message if record and record.error else "no record was stored"
         return explain_shortage(reason) or reason
+
+
+def _ignore(event: Event) -> None:
+    """Show nothing of an event."""

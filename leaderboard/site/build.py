@@ -23,6 +23,7 @@ from leaderboard.site.assets import collect_assets
 from leaderboard.site.context import Context
 from leaderboard.site.data_files import DATA_FOLDER
 from leaderboard.site.pages import (
+    render_changes_page,
     render_cite_page,
     render_claims_page,
     render_data_page,
@@ -32,6 +33,7 @@ from leaderboard.site.pages import (
     render_methods_page,
     render_overview_page,
     render_run_page,
+    render_submit_page,
     render_suite_page,
     render_suites_page,
 )
@@ -255,6 +257,9 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for file in site.data.files:
             yield f"{DATA_FOLDER}/{file}", partial(site.data.files.__getitem__, file)
         yield "data.html", partial(render_data_page, site)
+        yield "changes.html", partial(render_changes_page, site)
+    if site.takes_submissions and site.runs:
+        yield "submit.html", partial(render_submit_page, site)
     if site.citation and site.runs:
         yield "cite.html", partial(render_cite_page, site)
     if site.claims:

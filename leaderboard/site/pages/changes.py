@@ -22,8 +22,12 @@ NAMED = 8  # new methods of a board on one day that are named
 
 
 def render_changes_page(site: Context) -> bytes:
-    """Render the page, newest first; boards are those of the default track."""
+    """Render the page, newest first.
+
+    Boards are the committed ones on the default track; a store of one's own without any has what is stored of a suite.
+    """
     shown = [one for one in site.shown if one.track == "default"]
+    shown = [one for one in shown if one.committed] or shown
     days: dict[str, list[dict[str, object]]] = {}
     boards = []
     for one in shown:
@@ -80,7 +84,7 @@ def _word_checked(day: CheckedDay) -> str:
         (day.recomputed, "recomputed from statistics"),
         (day.contradicted, "run again, not the same"),
     ]
-    return ", ".join(f"{count_nouns(count, 'record')} {text}" for count, text in parts if count)
+    return "; ".join(f"{count_nouns(count, 'record')} {text}" for count, text in parts if count)
 
 
 def _describe_release(release: Release) -> dict[str, object]:

@@ -85,7 +85,6 @@ def _describe_submission(
         "board": printable(manifest.board) if manifest else "",
         "board_href": find_board_address(site, board.board.suite, board) if board else "",
         "authors": printable(manifest.authors) if manifest else "",
-        "paper": printable(manifest.paper) if manifest else "",
         "date": max((record.created for record in records), default="")[:10],
         "runs": len(records),
         "status": each.status,

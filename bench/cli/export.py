@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.system.files import write_whole
     from leaderboard.analysis.run_rows import list_run_rows
     from leaderboard.export.run_choice import choose_runs
-    from leaderboard.export.run_files import can_write_parquet, find_run_writer, format_runs_csv
+    from leaderboard.export.run_files import find_run_writer, format_runs_csv, require_parquet
     from leaderboard.store.problem import describe_problems
 
     # Before the store is read, which may take half a minute.
@@ -66,8 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         if Path(name).is_dir() or not Path(name).absolute().parent.is_dir():
             found = "a folder" if Path(name).is_dir() else "no folder to hold it"
             raise UsageError(f"`{make_printable(name)}` should be a file that can be written. Found {found}.")
-        if name.lower().endswith(".parquet") and not can_write_parquet():
-            raise UsageError("Parquet needs pyarrow; `pip install 'mtlbench[tables]'` brings it.")
+        if name.lower().endswith(".parquet"):
+            require_parquet()
     options.load_plugins(arguments.plugin)
     suite = arguments.suite
     contents = read_stored_runs(arguments.store, suite.partition(":")[0] if suite else None)
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         suite,
         arguments.method,
         lambda: read_stored_runs(arguments.store, silent=True).records,
-        "mtlbench export - | cut -d, -f2,3 | sort -u",
+        "mtlbench list",
     )
     rows = list(list_run_rows(own, None if arguments.selection == "all" else arguments.selection, references))
     for name, write in writers.items():

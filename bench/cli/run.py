@@ -2,17 +2,11 @@
 
 import argparse
 import json
-import shlex
-from typing import TYPE_CHECKING
 
 from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
-from bench.cli.table_end import print_last_table
+from bench.cli.table_end import print_run_table
 from bench.errors import UsageError
-
-if TYPE_CHECKING:
-    from bench.execution.execute import Execution
-    from bench.records import RunSpec
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -62,7 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.execution.plan_status import report
     from bench.planning.plan import list_supported_methods, plan
     from bench.records import parse_seeds
-    from leaderboard.boards.changed import options_text
 
     # Methods, all methods or controls; controls may stand beside either.
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
@@ -84,24 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:  # standard output is then that value and nothing else, for scripts
             print(json.dumps(outcome.as_json(), indent=1))
     report(outcome, execution.verbosity)
-    if not arguments.dry_run:
-        where = options_text("--where", specs[0].overrides.items()) if arguments.set and specs else ""
-        words = filter(None, ("mtlbench table", shlex.quote(arguments.suite), where))
-        shows = f"{' '.join(words)}{options.repeat_places(arguments)}"
-        if not arguments.json:
-            _print_table(execution, specs, arguments, shows)
-        if where:
-            execution.verbosity.tell(f"`{shows}` shows them.")
+    if specs and not arguments.dry_run:
+        print_run_table(execution, specs, arguments)
     return 1 if outcome.count("failed") else 0
-
-
-def _print_table(execution: "Execution", specs: "list[RunSpec]", arguments: argparse.Namespace, shows: str) -> None:
-    """Print the table of the cells that were planned; nothing where none of them is done.
-
-    `shows` is the command that shows it again.
-    """
-    from leaderboard.report.run_table import tabulate_runs
-
-    table = tabulate_runs(specs, execution.store.read(specs[0].suite.partition(":")[0]).records, arguments.control)
-    if table:
-        print_last_table([table], arguments.metrics, shows)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -330,7 +331,9 @@ def _print_table(folder: Path, board: "Board", metrics: str) -> int:
 
     contents = read_committed()
     table = tabulate(board, contents, submissions=collect_submissions(contents, [folder]))
-    shows = f"mtlbench table {board.name} --store {find_committed_root()} --submission {folder}"
+    shows = shlex.join(
+        ["mtlbench", "table", board.name, "--store", str(find_committed_root()), "--submission", str(folder)]
+    )
     print_last_table([table], metrics, shows)
     if metrics == "main":  # the whole table has them among its notes
         print("\n".join(note.text for note in table.notes if note.text.startswith("Submission ")))

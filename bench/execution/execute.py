@@ -9,12 +9,12 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bench.engines.events import Ended, Event
-from bench.errors import count_nouns, make_printable
+from bench.engines.events import Ended
+from bench.errors import count_nouns
 from bench.execution.cell import StoredCell
 from bench.execution.keep import mirror_stored, name_models, tell_unprobed
 from bench.execution.plan_status import PlanStatus, survey
-from bench.execution.verbosity import Verbosity, describe_result
+from bench.execution.verbosity import Verbosity
 from bench.records import RunSpec
 from bench.system.processes import treat_stop_as_ctrl_c
 from bench.system.shortage import explain_shortage
@@ -77,12 +77,10 @@ class Execution:
                 self._place(outcome.missing, outcome)
         without = sum(not self.store.panels(spec) for spec in outcome.specs) if self.cell.images else 0
         if without:
-            self.verbosity.tell(
-                f"Cells without panels: {without}; they were stored so, or there is nothing to see in their suite."
-            )
-        if self.cell.probed and self.verbosity > Verbosity.QUIET:
+            self.verbosity.tell(f"Cells without panels: {without}; stored so, or with nothing to see in their suite.")
+        if self.cell.probed and self.verbosity:
             tell_unprobed(self.store, outcome.specs)
-        if self.cell.keep_model and self.verbosity > Verbosity.QUIET:
+        if self.cell.keep_model and self.verbosity:
             name_models(self.store, outcome.specs)
 
     def _place(self, missing: list[RunSpec], outcome: PlanStatus) -> None:
@@ -100,8 +98,7 @@ class Execution:
 
         cell, engine = self.cell, self.engine
         width = engine.width(missing)
-        place = f"by the engine `{type(engine).__name__.lower()}`, {width} at a time"
-        self.verbosity.detail(f"{count_nouns(len(missing), 'cell')} run {place}; records go to `{cell.store}`.")
+        self.verbosity.detail(f"{count_nouns(len(missing), 'cell')}, {width} at a time; records go to `{cell.store}`.")
         engine.warm_up(missing, cell)
         if len(missing) > width:  # so that no long cell is left to the end, when the others are done
             missing = Estimates(cell.store).longest_first(missing)
@@ -112,7 +109,7 @@ class Execution:
         placed = stacked or (SentCell.of(cell) if engine.remote else cell)
         with (
             treat_stop_as_ctrl_c(),
-            nullcontext(_ignore) if self.verbosity == Verbosity.QUIET else show_progress(missing, width) as show,
+            show_progress(missing, width) if self.verbosity else nullcontext(lambda event: None) as show,
             write_live_note(cell.store, missing, width) as note,
             closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
         ):
@@ -127,21 +124,11 @@ class Execution:
                     outcome.status[event.spec.run_id] = event.status
                     if event.error or event.status == "failed":
                         outcome.errors[event.spec.run_id] = event.error or self._find_reason(event.spec)
-                    elif self.verbosity >= Verbosity.VERBOSE:
-                        self._detail_result(event.spec)
-
-    def _detail_result(self, spec: RunSpec) -> None:
-        """Say what came of a cell that is done, and where its record lies."""
-        if record := self.store.get(spec):
-            name = make_printable(f"{record.method} seed {spec.seed}")
-            self.verbosity.detail(f"  {name}: {describe_result(record)}; {self.store.path(spec)}")
+                    else:
+                        self.verbosity.detail_result(event.spec, self.store)
 
     def _find_reason(self, spec: RunSpec) -> str:
         """Why a cell failed, from its record."""
         record = self.store.get(spec)
         reason = record.error.message if record and record.error else "no record was stored"
         return explain_shortage(reason) or reason
-
-
-def _ignore(event: Event) -> None:
-    """Show nothing of an event."""

@@ -3,12 +3,14 @@
 import sys
 from enum import IntEnum
 
-from bench.records import ResultRecord
+from bench.errors import make_printable
+from bench.records import ResultRecord, RunSpec
 from bench.scores import list_metrics
+from leaderboard.store import Store
 
 
 class Verbosity(IntEnum):
-    """`QUIET` is for scripts, `VERBOSE` tells what became of each cell as it ends."""
+    """`QUIET`, which is false, is for scripts; `VERBOSE` tells what became of each cell as it ends."""
 
     QUIET = 0
     NORMAL = 1
@@ -16,13 +18,19 @@ class Verbosity(IntEnum):
 
     def tell(self, sentence: str) -> None:
         """Say what helps a person, unless quiet."""
-        if self > Verbosity.QUIET:
+        if self:
             print(sentence, file=sys.stderr, flush=True)
 
     def detail(self, sentence: str) -> None:
         """Say what only who asked for more wants to know."""
         if self >= Verbosity.VERBOSE:
             print(sentence, file=sys.stderr, flush=True)
+
+    def detail_result(self, spec: RunSpec, store: Store) -> None:
+        """Say what came of a cell that is done, and where its record lies, where more was asked for."""
+        if self >= Verbosity.VERBOSE and (record := store.get(spec)):
+            name = make_printable(f"{record.method} seed {spec.seed}")
+            self.detail(f"  {name}: {describe_result(record)}; {store.path(spec)}")
 
 
 def describe_result(record: ResultRecord) -> str:

@@ -46,8 +46,7 @@ def format_runs_parquet(rows: Sequence[RunRow]) -> bytes:
     Raises:
         UsageError: pyarrow is not installed.
     """
-    if not can_write_parquet():
-        raise UsageError("Parquet needs pyarrow; `pip install 'mtlbench[tables]'` brings it.")
+    require_parquet()
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -66,6 +65,12 @@ def format_runs_parquet(rows: Sequence[RunRow]) -> bytes:
 def can_write_parquet() -> bool:
     """Whether pyarrow is installed."""
     return find_spec("pyarrow") is not None
+
+
+def require_parquet() -> None:
+    """Raise UsageError, with the command that installs it, where pyarrow is missing."""
+    if not can_write_parquet():
+        raise UsageError("Parquet needs pyarrow; `pip install 'mtlbench[tables]'` brings it.")
 
 
 # Ending of a file -> what writes its content.

@@ -123,7 +123,8 @@ class SiteWriter:
 
     def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
         """The addresses of every run's page and record, and what makes each or returns None where it is up to date."""
-        shared = f"{bool(site.shown)} {bool(site.dials)} {bool(site.claims)} {site.status is not None}"
+        there = (site.shown, site.dials, site.claims, site.takes_submissions, site.status is not None)
+        shared = " ".join(str(bool(each)) for each in there)
         for run in site.runs:
             yield site.addresses.run(run), partial(self._run_page, site, run, shared)
             yield site.addresses.record(run), partial(self._record_file, site, run)

@@ -8,6 +8,7 @@ from leaderboard.export.run_files import can_write_parquet
 from leaderboard.report.escape import code_parts, printable
 from leaderboard.site.context import Context
 from leaderboard.site.data_files import DATA_FOLDER, DESCRIPTION, LICENCE
+from leaderboard.store.committed import COMMITTED
 
 TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 WHAT = {
@@ -24,7 +25,10 @@ def render_data_page(site: Context) -> bytes:
         for name, content in data.tables.items()
     ]
     root = site.contents.root
-    store = f" --store {shlex.quote(str(root.name))}" if root else ""
+    # As typed from the root of a clone, where that is known; else the folder's name.
+    committed = root is not None and root.resolve() == COMMITTED.resolve()
+    place = "leaderboard/results" if committed else root.name if root else ""
+    store = f" --store {shlex.quote(place)}" if place else ""
     return site.page(
         "data.html",
         "",

@@ -27,7 +27,7 @@ def test_quiet_is_the_table_alone_and_verbose_has_the_scores_of_each_cell(
     assert quiet.out.startswith("synthetic:tasks=2 with epochs=1 steps_per_epoch=4\n")
     assert main(["run", "synthetic:tasks=2", "single_task", "hard", *words, "-v"]) == 0
     loud = capfd.readouterr()
-    assert f"1 cell run by the engine `local`, 1 at a time; records go to `{tmp_path / 'runs'}`." in loud.err
+    assert f"1 cell, 1 at a time; records go to `{tmp_path / 'runs'}`." in loud.err
     told = re.search(
         r"^  hard seed 0: task00 rmse [\d.]+, task01 rmse [\d.]+, [\d.]+ s of training; (.*)$", loud.err, re.M
     )

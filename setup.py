@@ -1,7 +1,8 @@
 """The one step of a build that pyproject.toml cannot say: a package carries a compact copy of the committed results.
 
 A clone has them in `leaderboard/results`, too large for a package. `build_py` writes the copy into the wheel, `sdist`
-into the archive, from where a wheel that is built of it takes the same file.
+into the archive, from where a wheel that is built of it takes the same file. So it is with the files at the root that
+pages quote.
 """
 
 import importlib.util
@@ -16,6 +17,7 @@ from setuptools.command.sdist import sdist
 HERE = Path(__file__).parent
 RESULTS = HERE / "leaderboard" / "results"
 COPY = Path("leaderboard") / "results.jsonl.xz"  # where the package looks for it
+QUOTED = ("CITATION.cff", "CHANGELOG.md")
 
 
 def load_compact() -> ModuleType:
@@ -29,12 +31,17 @@ def load_compact() -> ModuleType:
 
 
 def place_copy(folder: Path) -> None:
-    """Write the copy into a tree of the package at `folder`: of the records of a clone, else the one that is there."""
+    """Write the copies into a tree of the package at `folder`: of the files of a clone, else those that are there."""
     if any(RESULTS.glob("*/*.jsonl")):  # an archive has the folder, with the license
         load_compact().write_compact(RESULTS, folder / COPY)
     elif (HERE / COPY).is_file():
         (folder / COPY).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(HERE / COPY, folder / COPY)
+    for name in QUOTED:
+        source = next((path for path in (HERE / name, HERE / "leaderboard" / name) if path.is_file()), None)
+        if source:
+            (folder / "leaderboard").mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / "leaderboard" / name)
 
 
 class BuildWithResults(build_py):

@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from bench.errors import UsageError, hint, require_choice, require_text
+from bench.errors import require_choice, require_text
 from bench.records import ResultRecord
 from leaderboard.analysis.run_rows import RunRow, list_run_rows
 from leaderboard.analysis.statistics import SelectionRule
+from leaderboard.export.run_choice import choose_runs
 from leaderboard.store import StoreContents
 from leaderboard.store.committed import name_source, read_results
 from leaderboard.store.problem import describe_problems
@@ -48,21 +49,12 @@ def load_results(
     if suite is not None:
         require_text("suite", suite)
     contents = read_results(store, suite.partition(":")[0] if suite else None)
-    own = contents.records
-    if suite is not None:
-        kept = [record for record in own if suite in (record.suite, record.spec.suite)]
-        if not kept:
-            raise _refuse("suite", suite, [record.suite for record in read_results(store).records])
-        own = kept
-    references = own
-    if method is not None:
-        if not isinstance(method, Collection):
-            require_text("method", method)
-        wanted = {method} if isinstance(method, str) else set(method)
-        known = {name for record in own for name in (record.method, record.spec.method)}
-        for name in sorted(wanted - known):
-            raise _refuse("method", name, [record.method for record in own])
-        own = [record for record in own if wanted & {record.method, record.spec.method}]
+    if method is not None and not isinstance(method, Collection):
+        require_text("method", method)
+    wanted = [method] if isinstance(method, str) else list(method or ())
+    own, references = choose_runs(
+        contents.records, suite, wanted, lambda: read_results(store).records, "mb.load_results()"
+    )
     return make_frame(contents, own, references, selection)
 
 
@@ -83,9 +75,3 @@ def make_frame(
     frame = pd.DataFrame.from_records(list(list_run_rows(own, selection, references)), columns=list(RunRow._fields))
     frame.attrs = {"source": name_source(contents), "problems": describe_problems(contents.problems)}
     return frame
-
-
-def _refuse(what: str, name: str, known: Collection[str]) -> UsageError:
-    """The error about a suite or a method that no run is of."""
-    near = hint(name, set(known), "mb.load_results()")
-    return UsageError(f"`{what}` should be one that runs are of. Found `{name}`; {near}.")

@@ -13,6 +13,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.execution.ask.inquiry import Inquiry
+    from bench.execution.verbosity import Verbosity
     from bench.planning.question import Question
     from leaderboard.ask.answer import Findings
     from leaderboard.ask.verdicts import FamilyRules
@@ -110,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.stack and not execution.engine.remote:
         execution = replace(execution, stack=question.stack)
     rules = _read_rules(arguments, question)
-    inquiry = Inquiry(question, RunBook(execution, Budget(arguments.budget)), rules, tell=options.tell)
+    inquiry = Inquiry(question, RunBook(execution, Budget(arguments.budget)), rules, tell=execution.verbosity.tell)
     if arguments.dry_run:
         _print_plan(inquiry, arguments.json)
         return 0
@@ -122,12 +123,12 @@ def run(arguments: argparse.Namespace) -> int:
         """Print the first answer while further rounds go on; then what costs little beside them."""
         from leaderboard.ask.sentences import write_answer
 
-        options.tell(f"First answer: {' '.join(write_answer(asked.make_answer()))}")
+        execution.verbosity.tell(f"First answer: {' '.join(write_answer(asked.make_answer()))}")
         asked.measure_beside()
 
     inquiry.on_first = show_first
     inquiry.run()
-    _write(asked.make_answer(), folder, arguments.json)
+    _write(asked.make_answer(), folder, arguments.json, execution.verbosity)
     return INTERRUPTED if inquiry.ended == "interrupted" else 0
 
 
@@ -190,7 +191,7 @@ def _print_plan(inquiry: "Inquiry", as_json: bool) -> None:
     print("Then labels dealt out anew where something helps, and further seeds for what is undecided.")
 
 
-def _write(answer: "Findings", folder: Path | None, as_json: bool) -> None:
+def _write(answer: "Findings", folder: Path | None, as_json: bool, verbosity: "Verbosity") -> None:
     """Print the answer, and write its files into a folder."""
     from leaderboard.ask.drawing import draw_answer, format_answer
     from leaderboard.ask.page import write_page
@@ -202,5 +203,5 @@ def _write(answer: "Findings", folder: Path | None, as_json: bool) -> None:
         texts = {"answer.json": value + "\n", "answer.md": format_answer(answer), "answer.html": write_page(answer)}
         for name, text in texts.items():
             write_whole(folder / name, text)
-        options.tell(f"Written: {', '.join(str(folder / name) for name in texts)}")
+        verbosity.tell(f"Written: {', '.join(str(folder / name) for name in texts)}")
     print(value if as_json else draw_answer(answer), end="\n" if as_json else "")

@@ -1,17 +1,15 @@
 """Compare two methods on every board that has both: paired change of error with interval and verdict, and cost."""
 
 import argparse
-import os
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bench.cli import options
 from bench.cli.boards import choose_boards
+from bench.cli.stored_runs import read_stored_runs
 from bench.errors import UsageError, hint
 from leaderboard.boards.board import Board, boards
-from leaderboard.store import Store, StoreContents
-from leaderboard.store.committed import name_source, read_results
+from leaderboard.store import StoreContents
 
 if TYPE_CHECKING:
     from leaderboard.analysis.results import Results
@@ -52,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if one == two:
         raise UsageError(f"A and B should be two methods. Found `{one}` twice.")
     options.load_plugins(arguments.plugin)
-    contents = _read_runs(arguments.store)
+    contents = read_stored_runs(arguments.store)
     pairs, known = [], set[str]()
     for results in _analyse_boards(contents, arguments.suite):
         run_here = {method for method, _ in results.records}
@@ -67,16 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"`{one}` and `{two}` should be on one board with a seed in common. Found none.")
     print(tabulate_pairs(pairs, arguments.format), end="")
     return 0
-
-
-def _read_runs(store: str | None) -> StoreContents:
-    """The runs of the store; the committed ones where none was named and there is none here."""
-    root = options.resolve_store_dir(store)
-    if store or os.environ.get("MTLBENCH_STORE") or root.exists():
-        return Store(options.require_store(root)).read()
-    contents = read_results()
-    print(f"mtlbench: there is no `{root}` here; these are {name_source(contents)}.", file=sys.stderr)
-    return contents
 
 
 def _analyse_boards(contents: StoreContents, suite: str | None) -> "Iterator[Results]":

@@ -5,7 +5,6 @@ Every method has the same values and seeds. The runs stand on no board, like tho
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,8 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         outcome = print_plan(search.execution, specs, arguments.json)
         if later := _explain_later(arguments.extend, len(seeds), len(finals)):
-            print(later, file=sys.stderr)
-        report(outcome)
+            search.execution.verbosity.tell(later)
+        report(outcome, search.execution.verbosity)
         return 0
     outcome = search.run(specs, arguments.extend)
     curves = search.curves(outcome.specs, grid.setting)
@@ -103,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(outcome.as_json() | {"curves": found}, indent=1))
     else:
         _print_curves(search, summaries, best)
-    report(outcome)
+    report(outcome, search.execution.verbosity)
     return 1 if outcome.count("failed") else 0
 
 
@@ -150,7 +149,7 @@ class CurveSearch:
             try:
                 yield from self.plan([method], SettingGrid(curve.setting, (value,)))
             except UsageError as error:  # such as a momentum of 1
-                print(f"The curve of {curve.method} ends here: {error}", file=sys.stderr)
+                self.execution.verbosity.tell(f"The curve of {curve.method} ends here: {error}")
 
     def curves(self, specs: "Iterable[RunSpec]", setting: str) -> "dict[str, SettingCurve]":
         """Canonical method -> its curve over the values of which every cell left a record."""

@@ -11,6 +11,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from bench.engines import Engine
     from bench.execution.execute import Execution
+    from bench.execution.verbosity import Verbosity
 
 # Choices of --engine. Ray and Slurm are imported only when they are chosen.
 ENGINES = ("local", "ray", "slurm")
@@ -34,6 +35,26 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     options.add_plugin(parser)
     _add_places(parser)
     _add_kept(parser)
+    add_verbosity(parser)
+
+
+def add_verbosity(parser: argparse.ArgumentParser) -> None:
+    """Add --quiet and --verbose, read by `read_verbosity`; errors are said whatever is asked for."""
+    either = parser.add_argument_group("how much is said").add_mutually_exclusive_group()
+    either.add_argument("-q", "--quiet", action="store_true", help="only the result, and errors")
+    either.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="also the scores of each cell when it ends, and where they lie",
+    )
+
+
+def read_verbosity(arguments: argparse.Namespace) -> "Verbosity":
+    """How much is said, from the options of `add_verbosity`."""
+    from bench.execution.verbosity import Verbosity
+
+    return Verbosity.QUIET if arguments.quiet else Verbosity.VERBOSE if arguments.verbose else Verbosity.NORMAL
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -164,4 +185,4 @@ def read_execution(arguments: argparse.Namespace) -> "Execution":
         keep_model=arguments.keep_model,
         probed=arguments.probe,
     )
-    return Execution(cell, where, arguments.stack)
+    return Execution(cell, where, arguments.stack, read_verbosity(arguments))

@@ -12,6 +12,7 @@ from bench.cli.dry_run import add_dry_run, print_plan
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.execution.verbosity import Verbosity
     from leaderboard.report.explained import GainAccount
 
 EPILOG = """examples:
@@ -78,18 +79,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.stack and not execution.engine.remote:
         execution = replace(execution, stack=question.stack)
     explanation = Explanation(question, find_twin(arguments.method))
-    explaining = Explaining(explanation, RunBook(execution, Budget(math.inf)), seeds, tell=options.tell)
+    explaining = Explaining(explanation, RunBook(execution, Budget(math.inf)), seeds, tell=execution.verbosity.tell)
     if arguments.dry_run:
         specs = {spec.run_id: spec for _, runs in explaining.list_rounds() for spec in runs}
         print_plan(execution, list(specs.values()), arguments.json)
         return 0
     folder = options.make_out_folder(arguments.out)
     explaining.run()
-    _write(explaining.read(), folder, arguments.json)
+    _write(explaining.read(), folder, arguments.json, execution.verbosity)
     return 1 if explaining.book.errors else 0
 
 
-def _write(found: "GainAccount", folder: Path | None, as_json: bool) -> None:
+def _write(found: "GainAccount", folder: Path | None, as_json: bool, verbosity: "Verbosity") -> None:
     """Print what was found, and write its files into a folder."""
     from leaderboard.report.explained import draw_explained, format_explained
 
@@ -104,5 +105,5 @@ def _write(found: "GainAccount", folder: Path | None, as_json: bool) -> None:
         }  # not each has a figure
         for path, text in written.items():
             write_whole(path, text)
-        options.tell(f"Written: {', '.join(map(str, written))}")
+        verbosity.tell(f"Written: {', '.join(map(str, written))}")
     print(value if as_json else draw_explained(found), end="\n" if as_json else "")

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Collection
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -34,6 +35,7 @@ COMMANDS = {
     "probe": "whose features are alike in a trained model, and who owns which parameters",
     "table": "print a table from stored records",
     "compare": "hold two methods against each other on every board that has both",
+    "export": "write all runs as one table: CSV, JSON or Parquet",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",
     "merge": "put the records of stores into one, packed: one line per run",
@@ -42,6 +44,8 @@ COMMANDS = {
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
     "data": "list, prepare or describe the data of suites, or import your own",
+    "completion": "print what completes commands and names in your shell",
+    "cite": "print how to cite mtlbench",
     "perf": "time the harness against a bare PyTorch loop",
 }
 # What Ctrl-C leaves, by command; of the others nothing is kept.
@@ -117,6 +121,16 @@ def build_parser(name: str | None) -> Parser:
     The other commands have a name and a summary only, so that their modules need not be imported. With None, or a word
     that is no command, no command is filled in.
     """
+    return _build(() if name is None else (name,))
+
+
+def build_whole_parser() -> Parser:
+    """The parser of all commands with the arguments of each, which imports the module of every command."""
+    return _build(COMMANDS)
+
+
+def _build(names: Collection[str]) -> Parser:
+    """The parser of all commands, with the arguments of those in `names`."""
     parser = Parser(
         prog="mtlbench",
         description="The benchmark of multi-task learning: who should own which parameters?",
@@ -126,7 +140,7 @@ def build_parser(name: str | None) -> Parser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error; works on every command")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
     for command, summary in COMMANDS.items():
-        if command == name:
+        if command in names:
             # Only the module of the command that is run is imported.
             module = importlib.import_module(f"bench.cli.{command}")
             child = commands.add_parser(command, help=summary, description=module.__doc__, epilog=module.EPILOG)

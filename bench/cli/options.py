@@ -90,6 +90,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def add_metrics(parser: argparse.ArgumentParser) -> None:
+    """Add --metrics {main,all}: what a table of text shows."""
+    parser.add_argument(
+        "--metrics",
+        choices=["main", "all"],
+        default="main",
+        help="text: rank, change of error and verdict, or every metric with its interval (default: main)",
+    )
+
+
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     """Add --protocol VERSION: an earlier version of the suite's protocol, under which its older boards were run."""
     parser.add_argument(

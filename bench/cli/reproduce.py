@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
+from bench.cli.table_end import print_last_table
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError, count_nouns, make_printable
 
@@ -37,6 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="name of a table, as `mtlbench list tables` prints them")
     execution_options.add_execution(parser)
     parser.add_argument("--against", choices=["committed"], help="compare with the records in leaderboard/results")
+    options.add_metrics(parser)
     add_dry_run(parser)
     options.add_json(parser)
 
@@ -58,7 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.execution.plan_status import report
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
-    from leaderboard.report.formats import render_parts
     from leaderboard.report.table import tabulate
     from leaderboard.store.committed import find_committed_root
 
@@ -76,16 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
         records = execution.store.read().records if curves else []
         best = [*_plan_finalists(board.parts, records), *_plan_best_values(board.parts, records)]
         assumed = [s for part in board.parts for s in _assume_best_values(part, records, arguments.device, data)]
-        report(print_plan(execution, [*specs, *best, *assumed], arguments.json))
+        report(print_plan(execution, [*specs, *best, *assumed], arguments.json), execution.verbosity)
         if assumed:
             told = "are at best values that no curve has chosen yet, and are counted at its middle value."
-            print(f"{len(assumed)} of them {told}", file=sys.stderr)
+            execution.verbosity.tell(f"{len(assumed)} of them {told}")
         return 0
     outcome = execution.run(specs)
     if curves:
         outcome = outcome.join(execution.run(_plan_finalists(board.parts, execution.store.read().records)))
         outcome = outcome.join(execution.run(_plan_best_values(board.parts, execution.store.read().records)))
-    report(outcome)
+    report(outcome, execution.verbosity)
     if arguments.json:
         print(json.dumps(outcome.as_json(), indent=1))
         return 1 if outcome.count("failed") else 0
@@ -93,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     # Those in the folder beside the store; the committed store has some.
     submissions = find_submissions(contents, boards())
     tables = [tabulate(part, contents, submissions=submissions) for part in board.parts]
-    print(render_parts(tables))
+    shows = f"mtlbench table {board.name}{options.repeat_places(arguments)}"
+    print_last_table(tables, arguments.metrics, shows)
     against = _compare_with_committed(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
 

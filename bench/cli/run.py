@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import sys
 
 from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
+from bench.cli.table_end import print_run_table
 from bench.errors import UsageError
 
 EPILOG = """examples:
@@ -36,14 +36,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     execution_options.add_training(parser)
+    options.add_metrics(parser)
     add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan the cells, run what is missing, and tell what became of each.
+    """Plan the cells, run what is missing, and print a table of them.
 
     With --dry-run nothing is trained: the plan and an estimate of its cost are printed. With --json the plan, or what
-    became of it, is printed as JSON.
+    became of it, is printed as JSON in place of the table.
 
     Returns:
         1 where a cell failed, else 0.
@@ -55,7 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.execution.plan_status import report
     from bench.planning.plan import list_supported_methods, plan
     from bench.records import parse_seeds
-    from leaderboard.boards.changed import options_text
 
     # Methods, all methods or controls; controls may stand beside either.
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
@@ -76,9 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = execution.run(specs)
         if arguments.json:  # standard output is then that value and nothing else, for scripts
             print(json.dumps(outcome.as_json(), indent=1))
-    report(outcome)
-    if arguments.set and specs and specs[0].overrides and not arguments.dry_run:
-        where = options_text("--where", specs[0].overrides.items())
-        places = options.repeat_places(arguments)
-        print(f"`mtlbench table {arguments.suite} {where}{places}` shows them.", file=sys.stderr)
+    report(outcome, execution.verbosity)
+    if specs and not arguments.dry_run:
+        print_run_table(execution, specs, arguments)
     return 1 if outcome.count("failed") else 0

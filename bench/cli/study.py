@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         for spec in plan(runs.suite, [runs.method], seeds, runs.settings, arguments.device, data)
     ]
     if arguments.dry_run:
-        report(print_plan(execution, specs, arguments.json))
+        report(print_plan(execution, specs, arguments.json), execution.verbosity)
         return 0
     outcome = execution.run(specs)
-    report(outcome)
+    report(outcome, execution.verbosity)
     if arguments.json:
         print(json.dumps(outcome.as_json(), indent=1))
     else:

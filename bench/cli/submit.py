@@ -3,18 +3,20 @@
 import argparse
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.catalogue.source_text import decode_source
-from bench.cli import options
-from bench.errors import UsageError, hint, make_printable
-from bench.records import METHOD_PARTS, Call, complete_method, digest
+from bench.cli import execution_options, options
+from bench.cli.dry_run import add_dry_run, print_plan
+from bench.cli.table_end import print_last_table
+from bench.errors import UsageError, make_printable
+from bench.records import METHOD_PARTS, digest
 
 if TYPE_CHECKING:
     from bench.judge.cells import MethodSource
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   mtlbench check my_method.py
   mtlbench submit my_method.py --suite multidigits --out leaderboard/submissions/my_method --authors "A. Author"
+  mtlbench submit my_method.py --suite multidigits --out leaderboard/submissions/my_method --dry-run
   mtlbench verify leaderboard/submissions/my_method --rerun 1
   mtlbench table multidigits_open --store leaderboard/results --submission leaderboard/submissions/my_method
 
@@ -70,13 +73,17 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="memory limit in all (default: 16384)",
     )
+    options.add_metrics(parser)
+    execution_options.add_verbosity(parser)
+    add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the file, run every seed, pack the folder, verify it, and print the board with it.
 
     What is finished stays in OUT.partial when a step fails or the command is interrupted, and the same command
-    continues.
+    continues. With --dry-run nothing is checked, trained or written: the cells and an estimate of their cost are
+    printed; the file is asked, in a confined process, what its methods are.
 
     Returns:
         1 where a rule of the contract fails, a run fails, or what was packed is not sound; else 0.
@@ -88,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from bench.cli.check import check_confined, print_outcomes
     from bench.execution.submission_folder import find_submission_problems, lock_partial, pack_submission
+    from bench.execution.submission_plan import choose_submission_board, list_registered_methods
     from bench.judge.cells import MethodSource
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MAX_CODE
@@ -103,34 +111,35 @@ def run(arguments: argparse.Namespace) -> int:
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         reasons = "; ".join(str(error).split("\n"))
         raise UsageError(f"`{make_printable(str(arguments.file))}` should be a Python file: {reasons}.") from error
-    board = _choose_board(arguments.suite, arguments.board, boards())
+    board = choose_submission_board(arguments.suite, arguments.board, boards())
     draft = _draft_manifest(arguments, out.name, board, cards, code)
+    limits, tell = options.read_limits(arguments), execution_options.read_verbosity(arguments).tell
+    # The contract takes minutes; the day is for the runs.
+    short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
+    # What is checked, run and packed is one text, whatever becomes of the file meanwhile.
+    source = MethodSource(arguments.file.name, decode_source(code))
+    place = out.with_name(f"{out.name}.partial")
+    if arguments.dry_run:
+        return _print_cells(arguments, board, source, cards, draft, place)
 
-    with lock_partial(out.with_name(f"{out.name}.partial")) as partial:
-        # What is checked, run and packed is one text, whatever becomes of the file meanwhile.
-        print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
-        limits = options.read_limits(arguments)
-        # The contract takes minutes; the day is for the runs.
-        short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
-        source = MethodSource(arguments.file.name, decode_source(code))
+    with lock_partial(place) as partial:
+        tell(f"1/4 Checking {arguments.file.name} against the contract.")
         outcomes = check_confined([source], "", None, short)
         _require_method(arguments.file.name, outcomes)
         if any(not outcome["passed"] for outcome in outcomes):
             print_outcomes([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
             return 1
-        methods = arguments.method or _list_methods(outcomes, cards)
+        methods = arguments.method or list_registered_methods(outcomes, cards)
 
         where = f"{board.suite}, seeds {board.seeds}, for the board `{board.name}`"
-        print(f"2/4 Running {', '.join(methods)} on {where}.", file=sys.stderr, flush=True)
-        # The folder is named after code, suite and methods: runs of another text are never packed by mistake.
-        version = [board.protocol] if board.protocol else []
-        runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods, *version])[:16]}"
+        tell(f"2/4 Running {', '.join(methods)} on {where}.")
+        runs = partial / _name_runs(draft, board, methods)
         if any(other != runs for other in partial.glob("runs-*")):
-            print("Runs of another text of the file, or of other methods, are not used.", file=sys.stderr)
+            tell("Runs of another text of the file, or of other methods, are not used.")
         if code_of_runs := _run_seeds(arguments, board, methods, source, draft.method_sha256, runs):
             return code_of_runs
 
-        print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
+        tell("3/4 Packing and verifying.")
         packed = pack_submission(draft, code, board, runs, partial / "packed" / out.name)
         # By the very checks of a reviewer, so that nobody submits what would be refused.
         problems = find_submission_problems(packed, board)
@@ -142,8 +151,49 @@ def run(arguments: argparse.Namespace) -> int:
         # In one step: the folder is whole or absent.
         os.rename(packed, out)
         shutil.rmtree(partial, ignore_errors=True)
-    print(f"4/4 The submission is {arguments.out}.", file=sys.stderr, flush=True)
-    return _print_table(arguments.out, board)
+    tell(f"4/4 The submission is {arguments.out}.")
+    return _print_table(arguments.out, board, arguments.metrics)
+
+
+def _name_runs(draft: "Manifest", board: "Board", methods: list[str]) -> str:
+    """The folder of the runs, by code, suite and methods: runs of another text are never packed by mistake."""
+    version = [board.protocol] if board.protocol else []
+    return f"runs-{digest([draft.method_sha256, board.suite, methods, *version])[:16]}"
+
+
+def _print_cells(
+    arguments: argparse.Namespace,
+    board: "Board",
+    source: "MethodSource",
+    cards: "list[Card]",
+    draft: "Manifest",
+    partial: Path,
+) -> int:
+    """Print what would be run and how long it may take; returns 0.
+
+    Args:
+        arguments: Those of the command.
+        board: What it is submitted to.
+        source: The file.
+        cards: The parts that its text shows.
+        draft: The manifest before there are runs.
+        partial: The folder of unfinished work, whose finished runs would not be made again; it may not exist.
+    """
+    from bench.engines import Local
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import Execution
+    from bench.execution.plan_status import report
+    from bench.execution.submission_plan import find_submitted_methods, plan_submission
+
+    limits, data = options.read_limits(arguments), options.resolve_data_dir(arguments.data_dir)
+    short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
+    methods = arguments.method or find_submitted_methods(source, board.suite, cards, short)
+    specs, _ = plan_submission(board, source, methods, short, data, draft.method_sha256)
+    cell = StoredCell(partial / _name_runs(draft, board, methods), data)
+    verbosity = execution_options.read_verbosity(arguments)
+    verbosity.tell(f"For the board `{board.name}`: {board.suite}, seeds {board.seeds}.")
+    report(print_plan(Execution(cell, Local(arguments.jobs)), specs, as_json=False), verbosity)
+    return 0
 
 
 def _resolve_out(given: Path) -> Path:
@@ -167,40 +217,6 @@ def _resolve_out(given: Path) -> Path:
     return out
 
 
-def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board":
-    """The committed board of a suite; with `name` the one of that name.
-
-    A suite may have several. The default is the one of most seeds among those under the newest version of the protocol.
-
-    Args:
-        suite: As boards write it, with its options.
-        name: Of a board, or None.
-        known: Boards by name.
-
-    Raises:
-        UsageError: There is none; the sentence has the nearest names. Or its rows are at their own best values.
-    """
-    from leaderboard.boards.protocols import find_latest_version
-
-    parts = [part for board in known.values() for part in board.parts]
-    own = [part for part in parts if part.suite == suite]
-    fitting = [part for part in own if name in (None, part.name)]
-    if fitting and all(part.curve for part in fitting):
-        others = [f"`{part.name}`" for part in own if not part.curve]
-        raise UsageError(
-            "A submission should be to a board whose methods run as they come"
-            f"{f', such as {others[0]}' if others else ''}. "
-            f"`{fitting[0].name}` has each at its own best value along a curve."
-        )
-    fitting = [part for part in fitting if not part.curve]
-    if not fitting:
-        wrong, choices = (name, {p.name for p in parts if p.suite == suite}) if name else (suite, set())
-        choices = choices or {part.suite for part in parts}
-        raise UsageError(f"There is no committed board of `{wrong}`; {hint(str(wrong), choices)}.")
-    newest = find_latest_version(suite)
-    return max(fitting, key=lambda part: (part.protocol in (None, newest), len(part.seed_list)))
-
-
 def _require_method(file: str, outcomes: list[dict[str, str]]) -> None:
     """Raise UsageError where all that a file registers is suites; `outcomes` are those of its check."""
     subjects = dict.fromkeys(outcome["subject"] for outcome in outcomes if "/" in outcome["subject"])
@@ -209,24 +225,6 @@ def _require_method(file: str, outcomes: list[dict[str, str]]) -> None:
             f"`{file}` should register a sharing, a constraint or a weighting. Found `{'`, `'.join(subjects)}`; a "
             "suite is not submitted, but proposed as a folder of `suites/`."
         )
-
-
-def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
-    """What the file registers, as the methods that its parts stand for.
-
-    Args:
-        outcomes: Of the check; their subjects name what was registered.
-        cards: The parts that the file's text shows. Others are not run: a reviewer could not find them.
-
-    Raises:
-        UsageError: The file registers no part of a method.
-    """
-    pairs = dict.fromkeys(tuple(outcome["subject"].split("/")) for outcome in outcomes if "/" in outcome["subject"])
-    own = {card.name for card in cards}
-    methods = [str(complete_method(kind, Call(part))) for kind, part in pairs if kind in METHOD_PARTS and part in own]
-    if not methods:
-        raise UsageError("The file should register a sharing, a constraint or a weighting. Found none.")
-    return methods
 
 
 def _draft_manifest(
@@ -289,17 +287,20 @@ def _run_seeds(
         0 where all runs are done, else 1.
     """
     from bench.engines import Local
-    from bench.execution.judged_cell import JudgedCell, describe_methods, execute_judged, plan_judged, print_confinement
+    from bench.execution.judged_cell import JudgedCell, execute_judged, print_confinement
     from bench.execution.plan_status import report, survey
+    from bench.execution.submission_plan import plan_submission
+    from bench.execution.verbosity import Verbosity
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 
-    print_confinement()
+    verbosity = execution_options.read_verbosity(arguments)
+    if verbosity > Verbosity.QUIET:
+        print_confinement()
     limits, data = options.read_limits(arguments), options.resolve_data_dir(arguments.data_dir)
     # One clock for all cells, however many players run them.
     deadline = time.monotonic() + limits.seconds
-    described = describe_methods(source, board.suite, methods, limits)
-    specs = plan_judged(board, described, board.seed_list, _choose_device(board), data, code)
+    specs, described = plan_submission(board, source, methods, limits, data, code)
     engine = Local(arguments.jobs)
     cell = JudgedCell(
         runs,
@@ -312,8 +313,8 @@ def _run_seeds(
         deadline=deadline,
     )
     outcome = survey(specs, Store(runs))
-    troubles = execute_judged(outcome, cell, engine, [options.resolve_store_dir(None), COMMITTED])
-    report(outcome)
+    troubles = execute_judged(outcome, cell, engine, [options.resolve_store_dir(None), COMMITTED], verbosity)
+    report(outcome, verbosity)
     for trouble in troubles:
         print(f"mtlbench: {trouble}", file=sys.stderr)
     if not troubles and outcome.count("done") + outcome.count("stored") == len(specs):
@@ -322,25 +323,18 @@ def _run_seeds(
     return 1
 
 
-def _choose_device(board: "Board") -> str:
-    """The device of the board's other runs, since a table shows one protocol.
-
-    `auto` for a board without runs: the submission then decides.
-    """
-    from leaderboard.boards.record_selection import select_records
-    from leaderboard.store.committed import read_committed_suite
-
-    known = select_records(board.without_controls(), read_committed_suite(board.suite)).records
-    return next((str(record.spec.protocol.device) for record in known.values()), "auto")
-
-
-def _print_table(folder: Path, board: "Board") -> int:
-    """Print the committed board with the submission on it; returns 0."""
+def _print_table(folder: Path, board: "Board", metrics: str) -> int:
+    """Print the committed board with the submission on it, and what is said of submissions there; returns 0."""
     from bench.cli.table import collect_submissions
-    from leaderboard.report.formats import format_table
     from leaderboard.report.table import tabulate
-    from leaderboard.store.committed import read_committed
+    from leaderboard.store.committed import find_committed_root, read_committed
 
     contents = read_committed()
-    print(format_table(tabulate(board, contents, submissions=collect_submissions(contents, [folder]))))
+    table = tabulate(board, contents, submissions=collect_submissions(contents, [folder]))
+    shows = shlex.join(
+        ["mtlbench", "table", board.name, "--store", str(find_committed_root()), "--submission", str(folder)]
+    )
+    print_last_table([table], metrics, shows)
+    if metrics == "main":  # the whole table has them among its notes
+        print("\n".join(note.text for note in table.notes if note.text.startswith("Submission ")))
     return 0

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         name = arguments.over.partition("=")[0]
         _print_path(name, {value: [execution.store.get(spec) for spec in cells] for value, cells in specs.items()})
-    report(outcome)
+    report(outcome, execution.verbosity)
     return 1 if outcome.count("failed") else 0
 
 

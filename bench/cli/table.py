@@ -49,12 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     options.add_store(parser)
     parser.add_argument("--format", choices=["text", "md", "tex", "csv", "json"], default="text", help="default: text")
-    parser.add_argument(
-        "--metrics",
-        choices=["main", "all"],
-        default="main",
-        help="text: rank, change of error and verdict, or every metric with its interval (default: main)",
-    )
+    options.add_metrics(parser)
     parser.add_argument(
         "--selection", choices=["val", "per_task", "last"], default="val", help="which epoch counts (default: val)"
     )

@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,11 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
     trials = _plan_trials(arguments, execution)
     specs = [spec for own in trials for spec in own]
     if arguments.dry_run:
-        report(print_plan(execution, specs, arguments.json))
+        report(print_plan(execution, specs, arguments.json), execution.verbosity)
         again = len(arguments.methods) * min(arguments.finalists, arguments.trials) * len(judging)
         later = [f"{again} of the best trials on further seeds"] if again else []
         later += [f"{len(arguments.methods) * len(seeds)} of the winners"]
-        print(f"Then {' and '.join(later)}.", file=sys.stderr)
+        execution.verbosity.tell(f"Then {' and '.join(later)}.")
         return 0
     quiet = replace(execution, cell=replace(execution.cell, images=0))  # nobody looks at trials
     searched = quiet.run(specs)
@@ -105,14 +104,14 @@ def run(arguments: argparse.Namespace) -> int:
         further = [spec for trial in best for spec in plan_finalists(trial, judging)]
         searched = searched.join(quiet.run(further))
         searches = searches_of(_read_records(execution, [*specs, *further]), arguments.trials)
-    report(searched)
+    report(searched, execution.verbosity)
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = execution.run(spec for winner in chosen for spec in plan_finals(winner, seeds))
     if arguments.json:
         print(json.dumps([_search_as_json(search) for search in searches], indent=1))
     else:
         _print_searches(searches)
-    report(outcome)
+    report(outcome, execution.verbosity)
     return 1 if searched.count("failed") or outcome.count("failed") else 0
 
 

@@ -4,16 +4,17 @@
 every specification that is missing, wherever that engine places it, and notes what became of each.
 """
 
-import sys
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.engines.events import Ended
+from bench.errors import count_nouns
 from bench.execution.cell import StoredCell
 from bench.execution.keep import mirror_stored, name_models, tell_unprobed
 from bench.execution.plan_status import PlanStatus, survey
+from bench.execution.verbosity import Verbosity
 from bench.records import RunSpec
 from bench.system.processes import treat_stop_as_ctrl_c
 from bench.system.shortage import explain_shortage
@@ -31,11 +32,13 @@ class Execution:
         cell: what a worker calls with a specification; it trains, and stores the record.
         engine: where workers are: on this machine, a Ray cluster or a Slurm cluster.
         stack: seeds of one method, at most, that are trained as one model.
+        verbosity: how much is said beside errors.
     """
 
     cell: StoredCell
     engine: "Engine"
     stack: int = 1
+    verbosity: Verbosity = Verbosity.NORMAL
 
     @property
     def store(self) -> Store:
@@ -74,13 +77,10 @@ class Execution:
                 self._place(outcome.missing, outcome)
         without = sum(not self.store.panels(spec) for spec in outcome.specs) if self.cell.images else 0
         if without:
-            print(
-                f"Cells without panels: {without}; they were stored so, or there is nothing to see in their suite.",
-                file=sys.stderr,
-            )
-        if self.cell.probed:
+            self.verbosity.tell(f"Cells without panels: {without}; stored so, or with nothing to see in their suite.")
+        if self.cell.probed and self.verbosity:
             tell_unprobed(self.store, outcome.specs)
-        if self.cell.keep_model:
+        if self.cell.keep_model and self.verbosity:
             name_models(self.store, outcome.specs)
 
     def _place(self, missing: list[RunSpec], outcome: PlanStatus) -> None:
@@ -98,6 +98,7 @@ class Execution:
 
         cell, engine = self.cell, self.engine
         width = engine.width(missing)
+        self.verbosity.detail(f"{count_nouns(len(missing), 'cell')}, {width} at a time; records go to `{cell.store}`.")
         engine.warm_up(missing, cell)
         if len(missing) > width:  # so that no long cell is left to the end, when the others are done
             missing = Estimates(cell.store).longest_first(missing)
@@ -108,7 +109,7 @@ class Execution:
         placed = stacked or (SentCell.of(cell) if engine.remote else cell)
         with (
             treat_stop_as_ctrl_c(),
-            show_progress(missing, width) as show,
+            show_progress(missing, width) if self.verbosity else nullcontext(lambda event: None) as show,
             write_live_note(cell.store, missing, width) as note,
             closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
         ):
@@ -123,6 +124,8 @@ class Execution:
                     outcome.status[event.spec.run_id] = event.status
                     if event.error or event.status == "failed":
                         outcome.errors[event.spec.run_id] = event.error or self._find_reason(event.spec)
+                    else:
+                        self.verbosity.detail_result(event.spec, self.store)
 
     def _find_reason(self, spec: RunSpec) -> str:
         """Why a cell failed, from its record."""

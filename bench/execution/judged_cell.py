@@ -19,6 +19,7 @@ from bench.execution.cell import StoredCell
 from bench.execution.execute import Execution
 from bench.execution.keep import Made
 from bench.execution.plan_status import PlanStatus
+from bench.execution.verbosity import Verbosity
 from bench.judge.limits import Limits
 from bench.records import RunSpec, digest
 from leaderboard.store import Store
@@ -108,7 +109,13 @@ def _start_player(limits: Limits, deadline: float, gpu: bool) -> "Player":
     return Player(replace(limits, seconds=left), gpu=gpu).__enter__()
 
 
-def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine", stores: Sequence[Path]) -> list[str]:
+def execute_judged(
+    outcome: PlanStatus,
+    cell: JudgedCell,
+    engine: "Engine",
+    stores: Sequence[Path],
+    verbosity: Verbosity = Verbosity.NORMAL,
+) -> list[str]:
     """Run what is missing; returns a sentence for each of `stores` that changed meanwhile.
 
     Stores are compared where there is no sandbox: then a method could write to them.
@@ -117,7 +124,7 @@ def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine", stor
     from bench.judge.watched import watch_folders
 
     with watch_folders(stores if choose_confinement() == "limits" else []) as troubles:
-        Execution(cell, engine).run_missing(outcome)
+        Execution(cell, engine, verbosity=verbosity).run_missing(outcome)
     return troubles
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.errors import make_printable
+from bench.execution.verbosity import Verbosity
 from bench.records import RunSpec
 from leaderboard.store import Store
 
@@ -101,16 +102,15 @@ def _explain_other_code(spec: RunSpec, store: Store) -> str:
     return f"{sentence} and {'does' if len(others) == 1 else 'do'} not count."
 
 
-def report(outcome: PlanStatus) -> None:
-    """Print failed cells and the counts on standard error."""
+def report(outcome: PlanStatus, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+    """Print failed cells and, unless quiet, the counts on standard error."""
     for spec in outcome.specs:
         if spec.run_id in outcome.errors:
             print(
                 make_printable(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"),
                 file=sys.stderr,
             )
-    print(
+    verbosity.tell(
         f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
-        f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",
-        file=sys.stderr,
+        f"{outcome.count('failed')} failed, {outcome.count('planned')} to run."
     )

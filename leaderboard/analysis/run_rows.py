@@ -23,27 +23,40 @@ class RunRow(NamedTuple):
     """One number of one run on the test split, and all that is known of the run. NaN and an empty text are "none".
 
     Attributes:
-        run_id: of the record.
-        suite, method: short names, as tables list them.
-        sharing, constraint, weighting: the names of the method's parts, without their options.
+        run_id: of the record; 16 hexadecimal digits.
+        suite: its short name, as tables list it.
+        method: its short name, as tables list it.
+        sharing: the name of the method's sharing, without its options.
+        constraint: the name of the method's constraint, without its options.
+        weighting: the name of the method's weighting, without its options.
         seed: of the run.
         protocol: version of the suite's protocol.
         settings: what differs from it, as `lr=0.05 optimiser=sgd`; `own best lr` where a curve chose the value.
         search: `trial` (validation only), `final` or `best` where the run is part of a search.
-        task, metric, unit, higher_is_better: what `value` is, and which direction is better.
+        task: what `value` is of.
+        metric: what `value` is.
+        unit: of `value`.
+        higher_is_better: whether a higher `value` is better.
         primary: whether the metric is the first of its task, the one that stands for it.
-        selection, epoch: the rule that kept an epoch, and that epoch, counted from 1.
-        value: in `unit`.
+        selection: the rule that kept an epoch: `val`, `per_task` or `last`.
+        epoch: that was kept, counted from 1.
+        value: of the metric on the test split, in `unit`.
         error: the task's primary error, positive, lower is better; it is what changes are taken of.
         reference_error: that of `single_task` in the run with the same suite, data, settings and seed.
         gain: log(reference_error / error) of the task, positive where the run is better than single-task.
         validation_error: the primary error on validation, of trials and of runs under settings of their own.
-        status, failure: `done` or `failed`, and why.
+        status: `done` or `failed`.
+        failure: why a run failed.
         parameters: trained ones.
-        forward_flops, train_flops: of one forward of a row, and of the whole training, as `cost_of_run` counts them.
-        epochs, updates: the budget.
-        step_ms, train_seconds, peak_memory_mb, hardware: measured; comparable on one class of hardware only.
-        created: UTC, ISO 8601.
+        forward_flops: of one forward pass of a row.
+        train_flops: of the whole training, as `cost_of_run` counts them.
+        epochs: of the budget.
+        updates: of the budget.
+        step_ms: milliseconds of an update, as measured; comparable on one class of hardware only.
+        train_seconds: of the whole training, as measured; comparable on one class of hardware only.
+        peak_memory_mb: as measured; comparable on one class of hardware only.
+        hardware: on which the run was made.
+        created: when the record was made; UTC, ISO 8601.
     """
 
     run_id: str

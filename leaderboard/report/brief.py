@@ -27,7 +27,9 @@ STYLES = {"better": "green", "worse": "red", "unclear": ""}
 READ_ON = "`--metrics all` shows every metric, `--details` how sure all of it is."
 
 
-def write_brief(tables: Sequence[Table], width: int | None = None, colour: bool | None = None) -> str:
+def write_brief(
+    tables: Sequence[Table], width: int | None = None, colour: bool | None = None, read_on: str = READ_ON
+) -> str:
     """The parts of a table in brief, below each other; ends with a newline.
 
     A part without a change of error, as where nothing is stored of the reference, is written with all its numbers.
@@ -36,6 +38,7 @@ def write_brief(tables: Sequence[Table], width: int | None = None, colour: bool 
         tables: the parts, in order.
         width: characters of a line; by default those of the terminal or $COLUMNS, else NARROW.
         colour: whether to use terminal styles; by default only in a terminal.
+        read_on: the last note, which says what shows more.
     """
     width = width or shutil.get_terminal_size((NARROW, 24)).columns
     brief = [_has_changes(table) or not _has_runs(table) for table in tables]
@@ -44,7 +47,7 @@ def write_brief(tables: Sequence[Table], width: int | None = None, colour: bool 
         for table, short in zip(tables, brief, strict=True)
     ]
     told = [table for table in tables if _has_changes(table)]
-    return "\n".join(texts) + "".join(["\n", *_write_notes(told, width)] if told else [])
+    return "\n".join(texts) + "".join(["\n", *_write_notes(told, width, read_on)] if told else [])
 
 
 def _has_changes(table: Table) -> bool:
@@ -128,7 +131,7 @@ def _cut(text: str, room: int) -> str:
     return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
-def _write_notes(tables: Sequence[Table], width: int) -> list[str]:
+def _write_notes(tables: Sequence[Table], width: int, read_on: str) -> list[str]:
     """What a reader needs to know below a table in brief, as paragraphs that fit the width."""
     references = " or ".join(f"`{name}`" for name in dict.fromkeys(table.board.reference for table in tables))
     notes = [
@@ -144,5 +147,5 @@ def _write_notes(tables: Sequence[Table], width: int) -> list[str]:
     if any(line.few for table in tables for line in table.lines):
         notes.append(f"{MARKS['few']} too few seeds to rely on.")
     indents = {"initial_indent": "· ", "subsequent_indent": "  "}
-    texts = map(printable, [*notes, READ_ON])
+    texts = map(printable, [*notes, read_on])
     return [textwrap.fill(text, width, break_on_hyphens=False, **indents) + "\n" for text in texts]  # type: ignore[arg-type]

@@ -47,6 +47,11 @@ class Addresses:
         """The page of a run; run ids are unique and safe as file names."""
         return f"runs/{record.run_id}.html"
 
+    @staticmethod
+    def record(record: ResultRecord) -> str:
+        """The record of a run as a file."""
+        return f"runs/{record.run_id}.json"
+
 
 def _names(texts: Iterable[str]) -> dict[str, str]:
     """Text -> file name without an ending, unique among all."""

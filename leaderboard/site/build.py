@@ -17,17 +17,23 @@ from bench.records import ResultRecord
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
 from leaderboard.claims import Finding
+from leaderboard.export.record_file import format_record_file
 from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import collect_assets
 from leaderboard.site.context import Context
+from leaderboard.site.data_files import DATA_FOLDER
 from leaderboard.site.pages import (
+    render_changes_page,
+    render_cite_page,
     render_claims_page,
+    render_data_page,
     render_dials_page,
     render_leaderboard_page,
     render_method_page,
     render_methods_page,
     render_overview_page,
     render_run_page,
+    render_submit_page,
     render_suite_page,
     render_suites_page,
 )
@@ -116,10 +122,12 @@ class SiteWriter:
             _put(self.out, "index.html", render_overview_page(self._site), set())
 
     def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
-        """The address of every run's page, and a function that renders it or returns None where it is up to date."""
-        shared = f"{bool(site.shown)} {bool(site.dials)} {bool(site.claims)} {site.status is not None}"
+        """The addresses of every run's page and record, and what makes each or returns None where it is up to date."""
+        there = (site.shown, site.dials, site.claims, site.takes_submissions, site.status is not None)
+        shared = " ".join(str(bool(each)) for each in there)
         for run in site.runs:
             yield site.addresses.run(run), partial(self._run_page, site, run, shared)
+            yield site.addresses.record(run), partial(self._record_file, site, run)
 
     def _run_page(self, site: Context, run: ResultRecord, shared: str) -> bytes | None:
         """The page of a run, or None where the last build wrote it from the same record, state and pictures."""
@@ -131,6 +139,14 @@ class SiteWriter:
         page = render_run_page(site, run)
         self._runs[name] = key
         return page
+
+    def _record_file(self, site: Context, run: ResultRecord) -> bytes | None:
+        """The record of a run, or None where the last build wrote the same one."""
+        name = site.addresses.record(run)
+        if self._runs.get(name) == (run.digest,):
+            return None
+        self._runs[name] = (run.digest,)
+        return format_record_file(run)
 
 
 def read_listing(out: Path) -> set[str]:
@@ -238,6 +254,15 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
     if site.shown:
         yield "leaderboard.html", partial(render_leaderboard_page, site)
         yield "suites.html", partial(render_suites_page, site)
+    if site.runs:
+        for file in site.data.files:
+            yield f"{DATA_FOLDER}/{file}", partial(site.data.files.__getitem__, file)
+        yield "data.html", partial(render_data_page, site)
+        yield "changes.html", partial(render_changes_page, site)
+    if site.takes_submissions and site.runs:
+        yield "submit.html", partial(render_submit_page, site)
+    if site.citation and site.runs:
+        yield "cite.html", partial(render_cite_page, site)
     if site.claims:
         yield "claims.html", partial(render_claims_page, site)
     if site.dials:

@@ -23,13 +23,16 @@ from leaderboard.claims import (
     list_claim_files,
     load_claims,
 )
+from leaderboard.export.citation import read_citation
 from leaderboard.intake.manifest import METHOD
 from leaderboard.intake.source_card import read_built_in_cards
 from leaderboard.intake.submission import Submission, find_submissions
+from leaderboard.intake.submission_state import judge_submissions
 from leaderboard.report.escape import printable
 from leaderboard.report.formats import write_state
 from leaderboard.report.templates import open_templates
 from leaderboard.site.addresses import Addresses
+from leaderboard.site.data_files import DataFiles
 from leaderboard.site.flat import flatten
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
@@ -59,6 +62,9 @@ class Context:
         claims: lists of claims of which something was run, with their verdicts.
         findings: what the front page says, each with what supports it.
         checks: digest -> how far a record was verified.
+        submissions: those beside the store, with what became of each.
+        citation: how to cite the project; None where the code came without it.
+        data: all runs of the store as files.
 
     Raises:
         UnsupportedFinding: the records do not support a finding.
@@ -76,6 +82,8 @@ class Context:
         submissions = find_submissions(contents, {board.name: board for board in boards})
         sound = [submission for submission in submissions if submission.sound]
         self.contents, self.status = contents, status
+        self.citation = read_citation()
+        self.data = DataFiles(contents, self.citation)
         self.cards = read_built_in_cards() | {card.name: card for submission in sound for card in submission.cards}
         # A submission's records may have been merged into the store: each run has one page.
         known = {run.run_id for run in contents.records}
@@ -91,6 +99,7 @@ class Context:
         committed = [one.results for one in self.shown if one.committed and one.track == "default"]
         self.findings = check_findings(findings, {name: each[1] for name, each in judged.items()}, committed)
         self.checks = collect_checks(contents)
+        self.submissions = judge_submissions(submissions, self.checks)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
         for run in self.runs:
@@ -108,8 +117,16 @@ class Context:
             has_dials=bool(self.dials),
             has_boards=bool(self.shown),
             has_methods=bool(self.by_method),
+            has_runs=bool(self.runs),
+            takes_submissions=self.takes_submissions,
+            has_citation=bool(self.citation and self.runs),
             live=status is not None,
         )
+
+    @property
+    def takes_submissions(self) -> bool:
+        """Whether there is something to say about submitting: a committed board, or a submission."""
+        return bool(self.submissions) or any(one.committed for one in self.shown)
 
     def page(self, template: str, root: str, **values: Any) -> bytes:
         """Render a template; `root` is the relative way from the page to the site's root, as pages open from disk."""

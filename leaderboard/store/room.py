@@ -6,6 +6,7 @@ from bench.records import Curves, ResultRecord
 from bench.records.record import MAX_BYTES
 from leaderboard.store.json_text import format_json
 
+LATER_FIELDS = ("left_out", "correct_rows", "labels", "probes")  # of a record; `code` of its specification is one, too
 SPARE = 8 * 1024  # bytes for what differs between two runs of one cell, so that both leave out the same
 
 
@@ -20,8 +21,7 @@ def format_record(record: ResultRecord) -> str:
     Fields that came after the first records are left out where they are empty, so that those keep their bytes.
     """
     content = record.model_dump(mode="json")
-    later = ("left_out", "correct_rows", "labels", "probes")
-    for holder, name in ((content["spec"], "code"), *((content, name) for name in later)):
+    for holder, name in ((content["spec"], "code"), *((content, name) for name in LATER_FIELDS)):
         if not holder[name]:
             del holder[name]
     return format_json(content)

@@ -69,6 +69,16 @@ def collect_checks(contents: StoreContents) -> dict[str, LedgerEntry]:
     return _keep_latest(_parse_entries(contents.ledger)) if contents.root is None else read_checks(contents.root)
 
 
+def read_dated_checks(root: Path | None) -> Iterator[tuple[str, LedgerEntry]]:
+    """The day on which each entry was found out, as `2026-01-31` in UTC, and the entry, in the order of their times.
+
+    Entries of the `verified.jsonl` of older stores have no time and are left out, as is everything of no store.
+    """
+    for path in list_ledger_files(root) if root else ():
+        day = f"{path.name[:4]}-{path.name[4:6]}-{path.name[6:8]}"
+        yield from ((day, entry) for entry in _read_entries(path))
+
+
 def _keep_latest(entries: Iterable[LedgerEntry]) -> dict[str, LedgerEntry]:
     """digest -> the last of `entries` in their order; but none that `_knows_less` takes the place of an earlier one."""
     checks: dict[str, LedgerEntry] = {}

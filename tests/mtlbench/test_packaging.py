@@ -16,7 +16,8 @@ from leaderboard.boards.board import boards
 from tests.pages import ROOT, list_programs, read_page
 
 FOLDERS = ("mtlbench", "bench", "suites", "leaderboard")
-FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+QUOTED = ("CITATION.cff", "CHANGELOG.md")  # files at the root that pages quote
+FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", *QUOTED)
 BUILD = "from setuptools import build_meta; print(build_meta.build_{kind}({folder!r}))"
 RECORDS = "leaderboard/results.jsonl.xz"
 MOST_CODE = 1_700_000  # bytes, packed: code of seven hundred documented files, and nothing else
@@ -74,7 +75,7 @@ def test_the_wheel_has_every_file_of_the_packages(wheel: Path) -> None:
     away = {"results", "submissions", "__pycache__"}
     wanted = {str(path.relative_to(ROOT)) for path in there if away.isdisjoint(path.relative_to(ROOT).parts)}
     inside = {name for name in names if name.split("/")[0] in FOLDERS}
-    assert inside == wanted | {RECORDS}
+    assert inside == wanted | {RECORDS, *(f"leaderboard/{name}" for name in QUOTED)}
     assert {f"leaderboard/tables/{name}.toml" for name in boards()} <= inside
     assert {"mtlbench/py.typed", "suites/scenes/README.md", "leaderboard/site/templates/base.html"} <= inside
     [licenses] = {name for name in names if name.endswith("licenses/leaderboard/results/LICENSE")}

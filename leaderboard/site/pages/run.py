@@ -66,6 +66,7 @@ def render_run_page(site: Context, run: ResultRecord) -> bytes:
         suite=printable(run.suite),
         kind=kind_of(run),
         method_href=site.addresses.method(owner(run), run.suite),
+        record_href=site.addresses.record(run),
         suite_href=site.addresses.suite(run.suite) if run.suite in site.suites else "",
         command=run_command(run, site.plugin(run)),
         state=state,

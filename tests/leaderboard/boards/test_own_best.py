@@ -217,6 +217,7 @@ def test_reproduce_runs_the_curves_then_each_method_at_its_best(
     for function in (boards_module.load_board, boards_module.boards):
         monkeypatch.setattr(function, "__defaults__", (tmp_path,))
     words = ["reproduce", "mine", "--plugin", str(TINY), "--store", str(tmp_path / "store"), "--device", "cpu"]
+    words += ["--metrics", "all"]
     assert main([*words, "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert not (tmp_path / "store").exists()
@@ -257,18 +258,18 @@ def test_an_empty_one_says_what_makes_its_runs(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_submission_to_such_a_board_is_refused() -> None:
-    from bench.cli.submit import _choose_board
+    from bench.execution.submission_plan import choose_submission_board
 
     with pytest.raises(UsageError, match=r"methods run as they come\. `best` has each at its own best value"):
-        _choose_board("toy", None, {"best": BOARD})
+        choose_submission_board("toy", None, {"best": BOARD})
     plain = BOARD.model_copy(update={"name": "toy", "curve": None})
-    assert _choose_board("toy", None, {"best": BOARD, "toy": plain}) == plain
+    assert choose_submission_board("toy", None, {"best": BOARD, "toy": plain}) == plain
     with pytest.raises(UsageError, match=r"run as they come, such as `toy`\. `best` has each"):
-        _choose_board("toy", "best", {"best": BOARD, "toy": plain})
+        choose_submission_board("toy", "best", {"best": BOARD, "toy": plain})
 
 
 def test_the_default_board_has_most_seeds_of_those_under_the_newest_protocol() -> None:
-    from bench.cli.submit import _choose_board
+    from bench.execution.submission_plan import choose_submission_board
 
     plain = BOARD.model_copy(update={"curve": None, "suite": "multidigits"})
     changes = {
@@ -278,7 +279,7 @@ def test_the_default_board_has_most_seeds_of_those_under_the_newest_protocol() -
     }
     known = {name: plain.model_copy(update={"name": name, **change}) for name, change in changes.items()}
     best = BOARD.model_copy(update={"suite": "multidigits", "seeds": "20-99", "protocol": 2})
-    assert _choose_board("multidigits", None, {"best": best, **known}).name == "many"
-    assert _choose_board("multidigits", "old", known).name == "old"
-    assert _choose_board("multidigits", None, {"old": known["old"]}).name == "old"
-    assert _choose_board("multidigits", None, boards_module.boards()).name == "multidigits_open"
+    assert choose_submission_board("multidigits", None, {"best": best, **known}).name == "many"
+    assert choose_submission_board("multidigits", "old", known).name == "old"
+    assert choose_submission_board("multidigits", None, {"old": known["old"]}).name == "old"
+    assert choose_submission_board("multidigits", None, boards_module.boards()).name == "multidigits_open"

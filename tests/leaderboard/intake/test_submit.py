@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from bench.cli.main import main
-from bench.cli.submit import _list_methods
+from bench.errors import UsageError
 from bench.execution.execute import Execution
 from bench.execution.judged_cell import JudgedCell
 from bench.execution.plan_status import PlanStatus
+from bench.execution.submission_plan import list_registered_methods
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.intake.source_card import Card
@@ -86,7 +87,7 @@ def submit(tmp_path: Path) -> Run:
 )
 def test_what_a_file_registers_is_run_as_the_method_it_stands_for(kind, method):
     outcomes = [{"subject": subject} for subject in ("a file", "suite/mine", f"{kind}/other", f"{kind}/mine")]
-    assert _list_methods(outcomes, [Card("mine", "", 1, "")]) == [method]
+    assert list_registered_methods(outcomes, [Card("mine", "", 1, "")]) == [method]
 
 
 def test_what_is_made_is_a_sound_submission(tmp_path, runner, submit, capsys):
@@ -276,3 +277,40 @@ def test_a_submission_that_cannot_be_imported_again_fails_its_verification(tmp_p
     assert "the run failed: `method.py` should import without an error. Found ValueError: not today" in (
         capsys.readouterr().out
     )
+
+
+def test_a_dry_run_plans_every_seed_and_leaves_nothing(tmp_path, runner, submit, capsys, monkeypatch):
+    """The kind of a part is found by asking the file; nothing is checked, trained or written."""
+    asked = []
+
+    def describe(source, suite, methods, limits):
+        asked.extend(methods)
+        if methods == ["mine"]:
+            raise UsageError("`mine` is no sharing.")
+        return [{"canonical": method, "short": method, "versions": {}} for method in methods]
+
+    monkeypatch.setattr("bench.execution.judged_cell.describe_methods", describe)
+    monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: pytest.fail("it was checked"))
+    assert submit("--dry-run") == 0
+    assert asked == ["mine", "soft+mine", "soft+mine"]  # the second kind fits, and is described for the plan
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["planned", "planned", "estimate", "estimate"]
+    assert "2 planned: 0 were stored, 0 done, 0 failed, 2 to run." in captured.err
+    assert not (tmp_path / "out").exists()
+    assert submit("--dry-run", "--method", "mine:rate=2", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_dry_run_counts_what_an_interrupted_submission_has_stored(tmp_path, runner, submit, capsys):
+    runner.most = 1
+    assert submit() == 130
+    assert submit("--dry-run") == 0
+    assert "2 planned: 1 were stored, 0 done, 0 failed, 1 to run." in capsys.readouterr().err
+
+
+def test_quiet_prints_the_board_alone_and_all_metrics_where_asked(tmp_path, runner, submit, capsys):
+    assert submit("--quiet", "--metrics", "all") == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "Student t intervals" in captured.out

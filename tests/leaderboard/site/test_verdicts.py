@@ -95,7 +95,7 @@ def test_every_board_fits_a_terminal_in_brief_and_says_the_same(committed: list[
         for line in one.lines:
             low, high = line.judged.change.low, line.judged.change.high
             if line.judged.verdict and low is not None and high is not None:
-                told = f"[{to_error_change(high):+.1f}, {to_error_change(low):+.1f}]"
+                told = f"[{to_error_change(high):+z.1f}, {to_error_change(low):+z.1f}]"
                 assert re.search(rf"{re.escape(told)} +{word_contrast(line.judged.verdict)} ", text), line.method
 
 

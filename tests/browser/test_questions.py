@@ -18,6 +18,7 @@ from tests.leaderboard.conftest import build_record
 
 GAINS = {"single_task": 0.0, "hard": -2.0, "cross_stitch": 1.0, "soft+l2": 0.0}
 NOISE = {"soft+l2": [2.0, -2.0, 1.0, -1.0, 0.5]}
+MADE = "2026-11-30T12:00:00+00:00"
 TASKS = ("segmentation", "depth", "normals")
 ANSWERED_ELSEWHERE = {"cite.html", "data.html", "changes.html"}  # pages of their own, with tests of their own
 
@@ -91,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     peak_memory_mb=1.0,
                     hardware="cpu",
                 )
-                store.write(build_record(method, seed, values, suite=suite, cost=cost))
+                store.write(build_record(method, seed, values, suite=suite, cost=cost, created=MADE))
     plain = build_record("hard", 0, suite="other")
     spec = RunSpec(**(plain.spec.model_dump() | {"method": "hard@pcgrad"}))
     store.write(plain.model_copy(update={"method": "hard@pcgrad", "spec": spec, "run_id": spec.run_id}).seal())
@@ -249,6 +250,9 @@ def test_new_pages_are_for_everybody_and_fit_a_phone(visit, folder, name):
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     page.locator("form.find input").fill("hard")
     page.wait_for_selector(".find .hits li")
+    box = page.locator(".find .hits").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE[0]
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]

@@ -178,7 +178,7 @@ def test_the_index_is_loaded_when_somebody_begins_to_search(visit, folder):
     page = visit("suites/scenes.html", folder=folder)
     assert page.evaluate("window.mtlbenchIndex === undefined")
     page.keyboard.press("/")
-    page.wait_for_function("window.mtlbenchIndex !== undefined")
+    page.wait_for_function("() => window.mtlbenchIndex !== undefined")
     page.keyboard.type("misra")
     page.wait_for_selector(".find .hits li")
     page.keyboard.press("ArrowDown")

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             come later.
     """
     from leaderboard.boards.board import boards
-    from leaderboard.claims import load_findings
+    from leaderboard.claims import load_choices, load_findings
     from leaderboard.site import write_site
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
@@ -56,9 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     # All records at once: pages compare methods over the whole store.
     contents = Store(options.require_store(root)).read()
     # What was found is a matter of the committed records: a store of one's own has other runs.
-    findings = load_findings() if root.resolve() == COMMITTED.resolve() else []
+    committed = root.resolve() == COMMITTED.resolve()
+    findings, choices = (load_findings(), load_choices()) if committed else ([], [])
     out = _resolve_out(arguments.out or "site", root)
-    page = write_site(contents, boards().values(), out, root.name, findings=findings)
+    page = write_site(contents, boards().values(), out, root.name, findings=findings, choices=choices)
     print(f"The site is at {page}")
     for sentence in describe_problems(contents.problems):
         print(f"mtlbench: {sentence}", file=sys.stderr)

@@ -141,15 +141,37 @@ def contrast_all_pairs(
 
     Arguments as in `contrast_pairs`.
     """
-    rows, columns = np.triu_indices(len(methods), 1)
+    rows, columns, different, same, levels = _test_all_pairs(changes, overlap)
+    row, column = (methods.index(name) for name in pair)
+    at = int(np.flatnonzero((rows == min(row, column)) & (columns == max(row, column)))[0])
+    answers = float(different[at]), float(same[at])
+    return _contrast(*pair, changes[row] - changes[column], *answers, len(rows), overlap, float(levels[at]))
+
+
+def contrast_every_pair(
+    changes: np.ndarray, methods: Sequence[str], overlap: float = 0.0
+) -> dict[tuple[str, str], Contrast]:
+    """(method, other) -> what `contrast_all_pairs` says of them, each pair once in the order of `methods`.
+
+    Pairs without a seed in common are left out. Arguments as in `contrast_pairs`.
+    """
+    rows, columns, different, same, levels = _test_all_pairs(changes, overlap)
+    found = {}
+    for row, column, p, q, level in zip(rows, columns, different, same, levels, strict=True):
+        sample = changes[row] - changes[column]
+        if np.isfinite(sample).any():
+            names = methods[row], methods[column]
+            found[names] = _contrast(*names, sample, float(p), float(q), len(rows), overlap, float(level))
+    return found
+
+
+def _test_all_pairs(changes: np.ndarray, overlap: float) -> tuple[np.ndarray, ...]:
+    """(row, column, p of a difference, p of sameness, level of the interval) of all pairs of rows: one family."""
+    rows, columns = np.triu_indices(len(changes), 1)
     differences = changes[rows] - changes[columns]
     raw = paired_t_rows(differences, overlap)
     different, same = holm(raw), holm(equivalence_t(differences, overlap=overlap))
-    row, column = (methods.index(name) for name in pair)
-    at = int(np.flatnonzero((rows == min(row, column)) & (columns == max(row, column)))[0])
-    level = float(holm_levels(raw, different)[at])
-    sample = changes[row] - changes[column]
-    return _contrast(*pair, sample, float(different[at]), float(same[at]), len(rows), overlap, level)
+    return rows, columns, different, same, holm_levels(raw, different)
 
 
 def _contrast(

@@ -20,13 +20,14 @@ from leaderboard.analysis.statistics import (
     change_matrix,
     gains,
     interval,
+    log_gains,
     merge_equal_methods,
     paired_t,
     replace_reference,
 )
 from leaderboard.analysis.statistics.changes import percent_less
 
-_MIRRORED: dict[ContrastVerdict, ContrastVerdict] = {"better": "worse", "worse": "better"}
+MIRRORED: dict[ContrastVerdict, ContrastVerdict] = {"better": "worse", "worse": "better"}
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ class MethodPair:
     def verdict(self) -> ContrastVerdict:
         """`better`, `worse`, `equivalent` (within 5 % of error) or `undecided`, at 5 % after adjustment."""
         verdict = self.contrast.verdict
-        return _MIRRORED.get(verdict, verdict) if self.mirrored else verdict
+        return MIRRORED.get(verdict, verdict) if self.mirrored else verdict
 
     @property
     def estimate(self) -> Interval:
         """The change in Δ log with its own 95 % interval."""
         found = self.contrast.estimate
-        return _mirror(found) if self.mirrored else found
+        return mirror_interval(found) if self.mirrored else found
 
     @property
     def corrected(self) -> Interval:
@@ -76,7 +77,7 @@ class MethodPair:
         Of a method and the best of its board, which another method may have shown not to be the best, it is wider.
         """
         found = self.contrast.corrected or self.contrast.estimate
-        return _mirror(found) if self.mirrored else found
+        return mirror_interval(found) if self.mirrored else found
 
     @property
     def percent(self) -> float:
@@ -117,8 +118,8 @@ def compare_two(results: Results, method: str, other: str) -> MethodPair:
     )
 
 
-def _find_contrast(results: Results, method: str, other: str) -> tuple[Contrast, ContrastKind | None, bool]:
-    """The planned contrast of two methods, either way round, or that of the pair among all pairs of the board."""
+def find_planned_contrast(results: Results, method: str, other: str) -> tuple[Contrast, ContrastKind, bool] | None:
+    """The planned contrast of two methods, its kind, and whether it was planned the other way round; None without."""
     standings = results.standings.methods
     kinds: tuple[ContrastKind, ...] = get_args(ContrastKind)
     for kind in kinds:  # outside: a pair may have two of them, one for each way round
@@ -126,11 +127,19 @@ def _find_contrast(results: Results, method: str, other: str) -> tuple[Contrast,
             contrast = standings[one].contrasts.get(kind) if one in standings else None
             if contrast and contrast.other == two:
                 return contrast, kind, mirrored
+    return None
+
+
+def _find_contrast(results: Results, method: str, other: str) -> tuple[Contrast, ContrastKind | None, bool]:
+    """The planned contrast of two methods, either way round, or that of the pair among all pairs of the board."""
+    planned = find_planned_contrast(results, method, other)
+    if planned:
+        return planned
     # Rows that are not ranked, as controls, join the family where they are asked for.
+    standings = results.standings.methods
     names = [name for name in results.board.methods if name in standings or name in (method, other)]
-    cells = replace_reference(merge_equal_methods(keep_methods(results.cells, names)), other)
-    changes = change_matrix(cells, DECIDES)
-    return contrast_all_pairs(changes, names, (method, other), cells.overlap), None, False
+    cells = merge_equal_methods(keep_methods(results.cells, names))
+    return contrast_all_pairs(log_gains(cells), names, (method, other), cells.overlap), None, False
 
 
 def _require_row(methods: Collection[str], name: str, text: str) -> None:
@@ -139,7 +148,7 @@ def _require_row(methods: Collection[str], name: str, text: str) -> None:
         raise UsageError(f"`{name}` should be a method of the board. Found `{text}`; {hint(text, methods)}.")
 
 
-def _mirror(found: Interval) -> Interval:
+def mirror_interval(found: Interval) -> Interval:
     """The interval of the change the other way round."""
     low, high = (None if end is None else -end for end in (found.high, found.low))
     return replace(found, mean=-found.mean, low=low, high=high)

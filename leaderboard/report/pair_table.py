@@ -1,6 +1,6 @@
 """`mtlbench compare`: two methods against each other on every board that has both, a line each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from leaderboard.analysis.costs import Currency, collect_costs
 from leaderboard.analysis.method_pair import MethodPair
@@ -45,8 +45,11 @@ def tabulate_pairs(pairs: Sequence[MethodPair], format: str = "text") -> str:
     return draw_texts(title, head, lines, NOTES, ["board", "suite", "verdict"])
 
 
+def write_cost_ratio(costs: Mapping[str, float], method: str, other: str) -> str:
+    """A cost of `method` over that of `other`, as `0.50x`; a dash where records do not say."""
+    return f"{costs[method] / costs[other]:.2f}x" if {method, other} <= costs.keys() else MISSING
+
+
 def _write_ratio(pair: MethodPair, currency: Currency) -> str:
-    """A cost of the first method over that of the second, as `0.50x`; a dash where records do not say."""
-    costs = collect_costs(pair.results.records, currency)
-    known = pair.method in costs and pair.other in costs
-    return f"{costs[pair.method] / costs[pair.other]:.2f}x" if known else MISSING
+    """A cost of the first method over that of the second."""
+    return write_cost_ratio(collect_costs(pair.results.records, currency), pair.method, pair.other)

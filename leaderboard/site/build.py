@@ -16,14 +16,16 @@ from bench.errors import UsageError
 from bench.records import ResultRecord
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
-from leaderboard.claims import Finding
+from leaderboard.claims import Finding, Situation
 from leaderboard.export.record_file import format_record_file
 from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import collect_assets
 from leaderboard.site.context import Context
 from leaderboard.site.data_files import DATA_FOLDER
 from leaderboard.site.pages import (
+    list_compare_pages,
     render_changes_page,
+    render_choose_page,
     render_cite_page,
     render_claims_page,
     render_data_page,
@@ -32,11 +34,14 @@ from leaderboard.site.pages import (
     render_method_page,
     render_methods_page,
     render_overview_page,
+    render_ranking_page,
     render_run_page,
+    render_search_page,
     render_submit_page,
     render_suite_page,
     render_suites_page,
 )
+from leaderboard.site.pages.search_index import SCRIPT, write_search_script
 from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.shown import Shown
 from leaderboard.store import StoreContents
@@ -56,6 +61,7 @@ def write_site(
     selection: SelectionRule = "val",
     status: dict[str, Any] | None = None,
     findings: Sequence[Finding] = (),
+    choices: Sequence[Situation] = (),
 ) -> Path:
     """Write the pages below `out` and return that of the overview.
 
@@ -69,13 +75,14 @@ def write_site(
         selection: which epoch of a run counts.
         status: what `site --watch` shows of runs that go on, as `read_live` returns it; None on a site for good.
         findings: what the front page says was found, of the committed store; none of another.
+        choices: which methods to try first, of the committed store.
 
     Raises:
-        UnsupportedFinding: the records do not support a finding; nothing was written.
+        UnsupportedFinding: the records do not support a finding or a choice; nothing was written.
         OSError: `out` cannot be written.
         UsageError: a file that no build wrote would be replaced (`check_own`).
     """
-    return SiteWriter(list(boards), out, store_name, selection, findings).write(contents, status)
+    return SiteWriter(list(boards), out, store_name, selection, findings, choices).write(contents, status)
 
 
 class SiteWriter:
@@ -91,19 +98,23 @@ class SiteWriter:
         store_name: str,
         selection: SelectionRule = "val",
         findings: Sequence[Finding] = (),
+        choices: Sequence[Situation] = (),
     ) -> None:
         self.boards, self.out, self.store_name, self.selection = boards, out, store_name, selection
-        self.findings = findings
+        self.findings, self.choices = findings, choices
         self._site: Context | None = None
         self._runs: dict[str, tuple[str, ...]] = {}  # the page of a run -> everything that it depends on
 
     def write(self, contents: StoreContents, status: dict[str, Any] | None = None) -> Path:
         """Write all pages and return that of the overview; `status` and errors as in `write_site`."""
-        self._site = site = Context(contents, self.boards, self.store_name, self.selection, status, self.findings)
+        self._site = site = Context(
+            contents, self.boards, self.store_name, self.selection, status, self.findings, self.choices
+        )
         before = read_listing(self.out)
         # Functions instead of contents: all pages of a large store at once would not fit into memory.
         pages = [*self._run_pages(site), *_files(site)]
         names = {name for name, _ in pages} | ({VERSION} if status is not None else set())
+        site.pages = frozenset(names)  # before any page is rendered: some link only to what is there
         check_own(self.out, names, before)
         self.out.mkdir(parents=True, exist_ok=True)
         _list(self.out, before | names)  # before the first page: a build that is killed owns what it wrote
@@ -263,6 +274,13 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield "submit.html", partial(render_submit_page, site)
     if site.citation and site.runs:
         yield "cite.html", partial(render_cite_page, site)
+    yield from list_compare_pages(site)
+    if site.shown:
+        yield "ranking.html", partial(render_ranking_page, site)
+    if site.choices:
+        yield "choose.html", partial(render_choose_page, site)
+    yield SCRIPT, partial(write_search_script, site)
+    yield "search.html", partial(render_search_page, site)
     if site.claims:
         yield "claims.html", partial(render_claims_page, site)
     if site.dials:

@@ -18,6 +18,8 @@ from leaderboard.claims import (
     ClaimList,
     Finding,
     JudgedClaim,
+    Situation,
+    check_choices,
     check_findings,
     judge_claims,
     list_claim_files,
@@ -52,6 +54,7 @@ class Context:
         selection: which epoch of a run counts.
         status: progress of runs that go on, as `read_live` returns it; None where the site is not watched.
         findings: sentences of the front page, of the committed store.
+        choices: which methods to try first, of the committed store.
 
     Attributes:
         runs: records of the store and of the sound submissions beside it, each once.
@@ -61,13 +64,15 @@ class Context:
         cards: name of a part -> the text about it, of built-in and submitted parts.
         claims: lists of claims of which something was run, with their verdicts.
         findings: what the front page says, each with what supports it.
+        choices: what the page to choose a method on says, each with its boards.
+        pages: the files that the site has, as far as its build knows them.
         checks: digest -> how far a record was verified.
         submissions: those beside the store, with what became of each.
         citation: how to cite the project; None where the code came without it.
         data: all runs of the store as files.
 
     Raises:
-        UnsupportedFinding: the records do not support a finding.
+        UnsupportedFinding: the records do not support a finding or a choice.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Context:
         selection: SelectionRule,
         status: dict[str, Any] | None,
         findings: Sequence[Finding] = (),
+        choices: Sequence[Situation] = (),
     ) -> None:
         submissions = find_submissions(contents, {board.name: board for board in boards})
         sound = [submission for submission in submissions if submission.sound]
@@ -98,6 +104,8 @@ class Context:
         self.claims = [each for each in judged.values() if any(one.verdict != "not run" for one in each[1])]
         committed = [one.results for one in self.shown if one.committed and one.track == "default"]
         self.findings = check_findings(findings, {name: each[1] for name, each in judged.items()}, committed)
+        self.choices = check_choices(choices, committed)
+        self.pages: frozenset[str] = frozenset()
         self.checks = collect_checks(contents)
         self.submissions = judge_submissions(submissions, self.checks)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
@@ -120,6 +128,7 @@ class Context:
             has_runs=bool(self.runs),
             takes_submissions=self.takes_submissions,
             has_citation=bool(self.citation and self.runs),
+            has_choices=bool(self.choices),
             live=status is not None,
         )
 

@@ -92,7 +92,7 @@ def visit(chromium, site):
         page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else said.append(r.url))
-        page.goto((folder / name).as_uri() + anchor)
+        page.goto(f"{folder.as_uri()}/{name}{anchor}")
         settle(page)
         return page
 

@@ -80,6 +80,17 @@ def replace_reference(data: Cells, reference: str) -> Cells:
     return replace(data, board=data.board.model_copy(update={"reference": reference}))
 
 
+def log_gains(data: Cells) -> np.ndarray:
+    """[method, seed] of minus the mean over tasks of the log error: their differences are Δ log of any two methods.
+
+        g_ms = -1/T sum_t log e_mst
+
+    Unlike a change against a reference it is there on seeds that only the reference lacks.
+    """
+    found: np.ndarray = -np.log(data.errors).mean(axis=2)
+    return found
+
+
 def gains(data: Cells) -> np.ndarray:
     """[method, seed, task]: log(error of the reference / error), natural logarithm, higher is better.
 

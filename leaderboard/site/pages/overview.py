@@ -30,6 +30,7 @@ from leaderboard.site.families import (
     order_families,
     write_method_title,
 )
+from leaderboard.site.pages.search_index import list_questions
 from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.pages.suites import group_suites, name_suite
 from leaderboard.site.shown import Shown
@@ -68,6 +69,7 @@ def render_overview_page(site: Context) -> bytes:
         "overview.html",
         "",
         findings=[_describe_finding(each, site) for each in site.findings],
+        questions=list_questions(site),
         dial=[METHOD_FAMILIES[place] for place in DIAL],
         columns=columns,
         families=families,

@@ -31,6 +31,7 @@ from leaderboard.site.figures import (
 from leaderboard.site.flat import flatten
 from leaderboard.site.grids import board_grid
 from leaderboard.site.panels import Tile
+from leaderboard.site.reproduction import describe_reproduction
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Figure, split_notes
 
@@ -80,6 +81,7 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
         protocol=flatten(shown.spec.protocol.model_dump(mode="json", exclude_defaults=True)) if shown else [],
         dials=dials,
         curves=[(printable(each.curve.method), curve_command(each.curve)) for each in curves] if first else [],
+        again=describe_reproduction(site, one),
         missing=missing_commands(suite, runs[0].tasks, one.board.seeds, present) if first and runs else [],
     )
 

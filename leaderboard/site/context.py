@@ -30,6 +30,7 @@ from leaderboard.report.escape import printable
 from leaderboard.report.formats import write_state
 from leaderboard.report.templates import open_templates
 from leaderboard.site.addresses import Addresses
+from leaderboard.site.drawing import draw_chart
 from leaderboard.site.flat import flatten
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
@@ -97,12 +98,14 @@ class Context:
             self.by_method.setdefault(owner(run), []).append(run)
         names = _group_variants(dict.fromkeys(one.board.suite for one in self.shown))
         self.suites = {name: [one for one in self.shown if one.board.suite == name] for name in names}
-        self.addresses = Addresses((run.suite for run in self.runs), self.by_method)
+        run_on = {method: {run.suite for run in runs} for method, runs in self.by_method.items()}
+        self.addresses = Addresses((run.suite for run in self.runs), run_on)
         # Lists in HTML, of which thousands of runs have the same ones.
         self.pairs, self.configuration = cache(self._pairs), cache(self._configuration)
         self._plugins = {run.run_id: _code(submission) for submission in sound for run in submission.records}
         self._environment = open_templates(TEMPLATES)
         self._environment.globals.update(
+            draw_chart=draw_chart,
             store=printable(store_name),
             has_claims=bool(self.claims),
             has_dials=bool(self.dials),

@@ -11,6 +11,7 @@ from leaderboard.site.pages.claims import render_claims_page
 from leaderboard.site.pages.dials import render_dials_page
 from leaderboard.site.pages.leaderboard import render_leaderboard_page
 from leaderboard.site.pages.method import render_method_page
+from leaderboard.site.pages.method_runs import render_method_runs_page
 from leaderboard.site.pages.methods import render_methods_page
 from leaderboard.site.pages.overview import render_overview_page
 from leaderboard.site.pages.run import render_run_page
@@ -22,6 +23,7 @@ __all__ = [
     "render_dials_page",
     "render_leaderboard_page",
     "render_method_page",
+    "render_method_runs_page",
     "render_methods_page",
     "render_overview_page",
     "render_run_page",

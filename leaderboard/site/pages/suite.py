@@ -91,7 +91,7 @@ def _choose_example(one: Shown, runs: list[ResultRecord]) -> ResultRecord | None
         one: the board.
         runs: those of its suite, under any version.
     """
-    own = [run for run in runs if one.board.covers(run)]
+    own = one.board.keep_covered(runs)
     return next((run for run in own if not run.spec.overrides), own[0] if own else None)
 
 
@@ -171,7 +171,7 @@ def _plot_board_budget(site: Context, one: Shown) -> Figure | None:
     if one.track != "tuned":
         return None
     board = one.board
-    own = [r for r in site.runs if board.covers(r) and r.spec.is_of_search]
+    own = [r for r in board.keep_covered(site.runs) if r.spec.is_of_search]
     # As the tuned track itself chooses, or the chart would show trials that the table does not count.
     own = keep_newest_suite(keep_last_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]

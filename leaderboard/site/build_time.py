@@ -13,6 +13,7 @@ from leaderboard.store import StoreContents
 
 MOST_BYTES = 600_000  # that a page may load before anybody touches it
 _LOADED = re.compile(r'<(?:script|img|link)\b[^>]*?\b(?:src|href)="([^"#]+)"')
+_FOLDED = re.compile(r'<details class="pictured">.*?</details>', re.S)
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,12 @@ def time_build(contents: StoreContents, boards: Sequence[Board], out: Path) -> B
 
 
 def weigh_page(page: Path) -> int:
-    """Bytes of a page and of every file that it loads by itself, as they lie in the folder; lazy pictures count."""
-    found = {name for name in _LOADED.findall(page.read_text(encoding="utf-8")) if not name.startswith("data:")}
+    """Bytes of a page and of every file that it loads by itself, as they lie in the folder.
+
+    Lazy pictures count, for some are near the window; those inside of what is folded load when it is opened.
+    """
+    text = _FOLDED.sub("", page.read_text(encoding="utf-8"))
+    found = {name for name in _LOADED.findall(text) if not name.startswith("data:")}
     return page.stat().st_size + sum((page.parent / name).stat().st_size for name in found)
 
 

@@ -4,16 +4,19 @@ Lines and cells are drawn in a box of WIDE units across, which the browser stret
 units for a pixel down; points and texts lie at per cent of the width, so that they are not stretched with it.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
+
+import numpy as np
 
 from leaderboard.site.drawing.scales import Scale
 from leaderboard.site.drawing.words import fill_template, make_label
 from leaderboard.site.view import Trace
 
 WIDE, TALL = 1000, 10
+MISSING = -1_000  # the level of a cell without a value
 LEVELS = 20  # of colour in a heat map, on either side of its middle
 DASHES = {"dot": "2 3", "dash": "6 4"}
 _NO_HOVER = "skip"
@@ -62,7 +65,7 @@ def draw_band(below: Trace, above: Trace, x: Scale, y: Scale, height: int) -> st
     """The room between two lines."""
     low = _place(list_values(below, "x"), list_values(below, "y"), x, y, height)
     high = _place(list_values(above, "x"), list_values(above, "y"), x, y, height)
-    path = _write_path([*low, *reversed(high)])
+    path = _write_path(np.concatenate([low, high[::-1]]))
     colour, share = colour_of(above["fillcolor"])
     return f'<path class="bd {colour}" fill-opacity="{share}" d="{path}z"/>'
 
@@ -139,12 +142,15 @@ def draw_cells(trace: Trace, x: Scale, y: Scale, height: int) -> str:
     rows, columns = _places_of(trace, x, y)
     of_level: dict[int, list[str]] = {}
     order = sorted(range(len(rows)), key=lambda number: rows[number])  # from the top
-    for at, values in enumerate(_rows(trace["z"])[number] for number in order):
-        levels = [_find_level((value - middle) / reach) if _is_known(value) else None for value in values]
+    z = np.array(trace["z"], dtype=float)[order]
+    known = np.isfinite(z)
+    shares = np.where(known, np.clip((z - middle) / reach, -1.0, 1.0), 0.0)
+    levels = np.where(known, np.rint(LEVELS * shares), MISSING).astype(int)
+    for at, row in enumerate(levels.tolist()):
         start = 0
-        for level, own in groupby(levels):
+        for level, own in groupby(row):
             count = len(list(own))
-            if level is not None:
+            if level != MISSING:
                 of_level.setdefault(level, []).append(f"M{start} {at}h{count}")
             start += count
     paths = [
@@ -159,8 +165,8 @@ def draw_cells(trace: Trace, x: Scale, y: Scale, height: int) -> str:
         lines += "".join(f"M0 {number - 0.5:g}h{len(columns)}" for number in range(1, len(rows)))
         gaps = f'<path class="gap" stroke-width="{trace["xgap"]}" d="{lines}"/>'
     # Under the colours lies the middle of the scale, which those of low levels let through.
-    known = "".join("".join(own) for own in of_level.values())
-    below = _cover(len(rows), len(columns)) if _is_whole(trace) else known
+    whole = "".join(f"M0 {number}h{len(columns)}" for number in range(len(rows)))
+    below = whole if known.all() else "".join(map("".join, of_level.values()))
     return (
         f'<g transform="scale({across:.4f} {down:.4f}) translate(0 .5)">'
         f'<path class="hm middle" d="{below}"/>{"".join(paths)}{gaps}</g>'
@@ -181,42 +187,22 @@ def draw_cell_texts(trace: Trace, x: Scale, y: Scale, height: int) -> Iterator[s
 
 def write_cells(trace: Trace, template: str) -> list[list[str]]:
     """The text of every cell of a heat map by a template, row by row; empty where a cell is missing."""
-    texts = trace.get("text")
-    found = []
-    for at, values in enumerate(_rows(trace["z"])):
-        own = texts[at] if texts is not None else [""] * len(values)
-        found.append(
-            [
-                "" if not _is_known(value) else fill_template(template, {"z": value, "text": text})
-                for value, text in zip(values, own, strict=True)
-            ]
-        )
-    return found
-
-
-def _find_level(share: float) -> int:
-    """The step of a colour that a share between -1 and 1 of its reach has."""
-    return round(LEVELS * max(-1.0, min(1.0, share)))
+    z = np.array(trace["z"], dtype=float)
+    known = np.isfinite(z).tolist()
+    number = re.fullmatch(r"%\{z:([^}]*)\}", template)
+    if number:
+        written = [[format(value, number[1]) for value in row] for row in z.tolist()]
+    else:
+        written = [[fill_template(template, {"text": text}) for text in row] for row in trace["text"]]
+    return [
+        [text if there else "" for text, there in zip(texts, marks, strict=True)]
+        for texts, marks in zip(written, known, strict=True)
+    ]
 
 
 def _write_opacity(level: int) -> str:
     """The attribute of a level's opacity; the middle needs none."""
     return f' stroke-opacity="{abs(level) / LEVELS:g}"' if level else ""
-
-
-def _is_known(value: float | None) -> bool:
-    """Whether a cell has a value."""
-    return value is not None and math.isfinite(value)
-
-
-def _cover(rows: int, columns: int) -> str:
-    """A stroke through every row of a map."""
-    return "".join(f"M0 {number}h{columns}" for number in range(rows))
-
-
-def _is_whole(trace: Trace) -> bool:
-    """Whether no cell of a map is missing."""
-    return all(_is_known(value) for row in _rows(trace["z"]) for value in row)
 
 
 def _describe(trace: Trace, at: int, x: Any, y: Any) -> str:
@@ -228,31 +214,27 @@ def _describe(trace: Trace, at: int, x: Any, y: Any) -> str:
     return f"{trace['name']}\n{words}" if trace.get("name") and "text" not in trace and words else words
 
 
-def _place(xs: Iterable[Any], ys: Iterable[Any], x: Scale, y: Scale, height: int) -> list[tuple[int, int] | None]:
-    """Points in units of the stretched box; None where a value is missing."""
-    points: list[tuple[int, int] | None] = []
-    tall = TALL * height
-    for one, other in zip(xs, ys, strict=True):
-        left, up = x.place(one), y.place(other)
-        points.append(None if left is None or up is None else (round(WIDE * left), round(tall * (1 - up))))
-    return points
+def _place(xs: Sequence[Any], ys: Sequence[Any], x: Scale, y: Scale, height: int) -> np.ndarray:
+    """Points in units of the stretched box, [point, 2]; NaN where a value is missing."""
+    left, up = x.place_all(xs), y.place_all(ys)
+    return np.stack([WIDE * left, TALL * height * (1 - up)], axis=1).round()
 
 
-def _write_path(points: Sequence[tuple[int, int] | None], *, stairs: bool = False) -> str:
-    """A path through points, as steps from one to the next: these are short numbers."""
-    parts: list[str] = []
-    before: tuple[int, int] | None = None
-    for point in points:
-        if point is None:
-            before = None
-            continue
-        if before is None:
-            parts.append(f"M{point[0]} {point[1]}")
-        else:
-            across, down = point[0] - before[0], point[1] - before[1]
-            parts.append(f"h{across}v{down}" if stairs else f"l{across} {down}")
-        before = point
-    return "".join(parts)
+def _write_path(points: np.ndarray, *, stairs: bool = False) -> str:
+    """A path through points, as steps from one to the next, which are short numbers; a gap where one is missing."""
+    known = np.isfinite(points).all(axis=1)
+    if known.all():
+        return _write_steps(points, stairs=stairs)
+    parts = np.split(np.arange(len(points)), np.flatnonzero(np.diff(known)) + 1)
+    return "".join(_write_steps(points[part], stairs=stairs) for part in parts if len(part) and known[part[0]])
+
+
+def _write_steps(points: np.ndarray, *, stairs: bool) -> str:
+    """A path through points of which none is missing."""
+    if not len(points):
+        return ""
+    steps = np.diff(points, axis=0, prepend=0.0).ravel().astype(int).tolist()
+    return ("M%d %d" + ("h%dv%d" if stairs else "l%d %d") * (len(points) - 1)) % tuple(steps)
 
 
 def _places_of(trace: Trace, x: Scale, y: Scale) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from leaderboard.site.figures.parts import abbreviate_number, make_log_axis
 
 ROOM = 0.04  # of the range, beyond the first and the last value where nothing else is said
@@ -44,6 +46,16 @@ class Scale:
         at = math.log10(value) if self.kind == "log" else float(value)
         return (at - self.low) / (self.high - self.low)
 
+    def place_all(self, values: Sequence[Any]) -> np.ndarray:
+        """Where many values lie, as `place` says of each; NaN for what is no number."""
+        if self.kind == "category":
+            places = (self.place(value) for value in values)
+            return np.array([math.nan if place is None else place for place in places])
+        found = np.array(values, dtype=float)  # None becomes NaN
+        if self.kind == "log":
+            found = np.log10(np.where(found > 0, found, math.nan))
+        return np.where(np.isfinite(found), (found - self.low) / (self.high - self.low), math.nan)
+
 
 def make_scale(axis: Mapping[str, Any], values: Iterable[Any], *, room: float = ROOM) -> Scale:
     """The axis of a figure over what is drawn along it.
@@ -53,12 +65,13 @@ def make_scale(axis: Mapping[str, Any], values: Iterable[Any], *, room: float = 
         values: numbers, or names where the axis has categories; None and NaN are passed over.
         room: share of the range that is left beyond the values at either end.
     """
-    known = [value for value in values if value is not None]
+    known = list(values)
     title = axis.get("title", {}).get("text", "")
     turned, grid = bool(axis.get("tickangle")), axis.get("showgrid", True)
-    if axis.get("type") == "category" or any(isinstance(value, str) for value in known):
-        return _make_categories(axis, known, title, turned=turned)
-    numbers = [float(value) for value in known if math.isfinite(value)]
+    if axis.get("type") == "category" or str in set(map(type, known)):
+        return _make_categories(axis, [value for value in known if value is not None], title, turned=turned)
+    found = np.array(known, dtype=float)  # None becomes NaN
+    numbers = found[np.isfinite(found)].tolist()
     if axis.get("type") == "log":
         positive = [value for value in numbers if value > 0] or [1.0]
         given = axis if "tickvals" in axis else make_log_axis(min(positive), max(positive), 6)

@@ -35,6 +35,7 @@ from leaderboard.site.shown import Shown
 from leaderboard.site.view import Figure, split_notes
 
 PICTURES = 2  # test images, shown of every method
+SHOWN_PICTURES = 5  # methods whose predictions are seen before somebody asks for all: each is a picture to load
 
 
 def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
@@ -76,6 +77,7 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
         notes=split_notes(write_notes(one.table)),
         figures=[figure for figure in figures if figure],
         pictures=_collect_pictures(site, one),
+        shown_pictures=SHOWN_PICTURES,
         # What a suite changes is what tells it from others; the whole protocol is on the page of each run.
         protocol=flatten(shown.spec.protocol.model_dump(mode="json", exclude_defaults=True)) if shown else [],
         dials=dials,

@@ -82,7 +82,8 @@ class Context:
         known = {run.run_id for run in contents.records}
         new = [run for submission in sound for run in submission.records if run.run_id not in known]
         self.runs = [*contents.records, *new]
-        self.shown = collect_boards(contents, boards, selection, submissions)
+        self.checks = collect_checks(contents)
+        self.shown = collect_boards(contents, boards, selection, submissions, self.checks)
         # Submissions are compared with methods at their own options; dials and panels are of the store alone.
         parts = [part for board in boards for part in board.parts]
         self.dials = find_dials(contents.records, parts)
@@ -91,7 +92,6 @@ class Context:
         self.claims = [each for each in judged.values() if any(one.verdict != "not run" for one in each[1])]
         committed = [one.results for one in self.shown if one.committed and one.track == "default"]
         self.findings = check_findings(findings, {name: each[1] for name, each in judged.items()}, committed)
-        self.checks = collect_checks(contents)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
         for run in self.runs:

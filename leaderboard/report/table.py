@@ -5,7 +5,7 @@ command line, Markdown pages and the site all call it, so that they cannot disag
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -173,7 +173,7 @@ def tabulate(
     rule: SelectionRule = "val",
     track: Track = "default",
     submissions: Iterable[Submission] = (),
-    checks: Mapping[str, LedgerEntry] | None = None,
+    checks: dict[str, LedgerEntry] | None = None,
 ) -> Table:
     """Choose the records of `board`, analyse them and lay them out: `analyse_board`, then `build_table`.
 
@@ -188,7 +188,7 @@ def analyse_board(
     rule: SelectionRule = "val",
     track: Track = "default",
     submissions: Iterable[Submission] = (),
-    checks: Mapping[str, LedgerEntry] | None = None,
+    checks: dict[str, LedgerEntry] | None = None,
 ) -> Results:
     """The numbers of `board` from what a store holds.
 

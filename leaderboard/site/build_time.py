@@ -60,7 +60,7 @@ def weigh_page(page: Path) -> int:
     Lazy pictures count, for some are near the window; those inside of what is folded load when it is opened.
     """
     text = _FOLDED.sub("", page.read_text(encoding="utf-8"))
-    found = {name for name in _LOADED.findall(text) if not name.startswith("data:")}
+    found: set[str] = {name for name in _LOADED.findall(text) if not name.startswith("data:")}
     return page.stat().st_size + sum((page.parent / name).stat().st_size for name in found)
 
 

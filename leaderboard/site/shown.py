@@ -1,6 +1,6 @@
 """Which boards a site shows: the committed ones with results, then everything else that the store holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,7 +86,7 @@ def collect_boards(
     committed: Sequence[Board],
     rule: SelectionRule = "val",
     submissions: Sequence[Submission] = (),
-    checks: Mapping[str, LedgerEntry] | None = None,
+    checks: dict[str, LedgerEntry] | None = None,
 ) -> list[Shown]:
     """Tabulate every board of the site, suite by suite in the order of the committed boards.
 

@@ -191,9 +191,9 @@ def test_what_is_pointed_at_is_said(visit):
     page.wait_for_timeout(1000)  # scrolling takes words away, and it is smooth
     point.hover()
     assert page.locator(".bubble").inner_text() == words
-    page.locator("#profile-toy .panel > svg").scroll_into_view_if_needed()
+    page.locator("#profile-toy .panel").scroll_into_view_if_needed()
     page.wait_for_timeout(1000)
-    page.locator("#profile-toy .panel > svg").hover()
+    page.locator("#profile-toy .panel").hover()
     said = page.locator(".bubble").inner_text().splitlines()
     names = page.locator("#profile-toy .keys button").all_inner_texts()
     assert said[0].startswith("at ")

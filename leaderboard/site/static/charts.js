@@ -58,7 +58,7 @@
   function point(event) {
     const panel = event.target.closest?.("svg.panel");
     if (!panel) return say(event, []);
-    const title = event.target.closest(".panel a, circle, rect")?.querySelector("title");
+    const title = (event.target.closest("a") ?? event.target.closest("circle, rect"))?.querySelector("title");
     if (title) return say(event, title.textContent.split("\n"));
     const box = panel.querySelector("svg").getBoundingClientRect();
     const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];

@@ -94,7 +94,8 @@ def choose_ticks(low: float, high: float, most: int = 5) -> list[tuple[float, st
     ticks = []
     for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
         value = number * step
-        ticks.append((value, abbreviate_number(value) if abs(value) >= 10_000 else f"{value:z.{digits}f}"))
+        short = 10_000 <= abs(value) <= 100 * step  # with three digits, neighbours still differ
+        ticks.append((value, abbreviate_number(value) if short else f"{value:z.{digits}f}"))
     return ticks
 
 

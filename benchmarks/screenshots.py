@@ -75,18 +75,8 @@ def browser(executable: str | None = None) -> Iterator[Any]:
 
 
 def settle(page: Any) -> None:
-    """Wait until tables are in place and every chart in the window is drawn.
-
-    Charts are drawn when they come into view, so a picture taken at once would have empty frames.
-    """
+    """Wait until tables are in place and the pictures in the window are decoded."""
     page.wait_for_selector("html[data-ready]")
-    page.wait_for_timeout(PAUSE)
-    page.wait_for_function(
-        """() => [...document.querySelectorAll('.plot')].every((plot) => {
-            const box = plot.getBoundingClientRect();
-            return box.top > innerHeight || box.bottom < 0 || 'drawn' in plot.dataset;
-        })"""
-    )
     page.wait_for_timeout(PAUSE)
 
 

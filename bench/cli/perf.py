@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +21,12 @@ EPILOG = """examples:
   mtlbench perf --effects
   mtlbench perf --linear --data-dir ~/data
   mtlbench perf --loop --rounds 5
+  mtlbench perf --site                           # seconds to build the leaderboard's pages for 10,000 records
   mtlbench perf --board scenes_1                 # on a quiet machine: tables then show each method's step time
 """
 # Many towers and one trunk: the longest and the shortest update of the simple methods.
 DEFAULT = ["single_task", "hard"]
+SITE_RECORDS = 10_000
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effects", action="store_true", help="what each thing that makes a run fast is worth")
     parser.add_argument("--linear", action="store_true", help="the solver of linear models instead")
     parser.add_argument("--loop", action="store_true", help="a step of `mtlbench.share` beside loops of others instead")
+    parser.add_argument("--site", action="store_true", help="the build of the leaderboard's pages instead")
     parser.add_argument("--board", metavar="NAME", help="every method of a board beside its reference, into a file")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="of the file of --board (default: where tables look for it)"
@@ -58,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _time_linear_solver(arguments)
     if arguments.loop:
         return _time_own_loop(arguments)
+    if arguments.site:
+        return _time_site(arguments)
     if arguments.out and not arguments.board:
         raise UsageError("`--out` should be given with `--board`, whose file it places.")
     from bench.perf.harness import BLOCK_UPDATES, REFERENCE, measure
@@ -129,6 +136,39 @@ def _time_own_loop(arguments: argparse.Namespace) -> int:
     ]
     headings = ("step", "beside", "step, ms", "beside, ms", "ratio [quartiles]", "memory")
     _print_table("One update of a ResNet-18 at 72x96, 32 rows, 3 tasks; times of the processor", headings, 2, lines)
+    return 0
+
+
+def _time_site(arguments: argparse.Namespace) -> int:
+    """Build the site of SITE_RECORDS committed records into a temporary folder, and print what it took; returns 0.
+
+    Raises:
+        UsageError: Methods, a suite or another thing to measure are named too.
+    """
+    from leaderboard.boards.board import boards
+    from leaderboard.site.build_time import time_build
+    from leaderboard.store import Store, StoreContents
+    from leaderboard.store.committed import COMMITTED
+
+    asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
+    if any((*asked, arguments.board, arguments.out)):
+        raise UsageError("`--site` times the build of the pages: leave out methods, suites and what else is measured.")
+    start = time.process_time()
+    records = Store(options.require_store(COMMITTED)).read().records
+    reading = (time.process_time() - start) * min(1.0, SITE_RECORDS / max(1, len(records)))
+    # Evenly, so that every suite has its share.
+    count = min(SITE_RECORDS, len(records))
+    kept = [records[at * len(records) // count] for at in range(count)]
+    with tempfile.TemporaryDirectory(prefix="mtlbench-site-") as folder:
+        taken = time_build(StoreContents(kept), list(boards().values()), Path(folder))
+    if arguments.json:
+        print(json.dumps({**vars(taken), "reading_processor_seconds": reading}, indent=1))
+        return 0
+    print(
+        f"{taken.records:,} records: {taken.seconds:.1f} s ({taken.processor_seconds:.1f} s of the processor) for "
+        f"{taken.pages:,} pages, and {reading:.1f} s of the processor to read them"
+    )
+    print(f"The heaviest page loads {taken.bytes_loaded:,} bytes: {taken.heaviest}")
     return 0
 
 

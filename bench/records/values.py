@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Annotated, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -68,29 +69,14 @@ class SettingGrid:
     def parse(cls, text: str) -> "SettingGrid":
         """Read `lr=0.0005..0.02:6` or `epochs=10/20/40`, in the grammar of `parse_values`.
 
-        Whether the protocol of a suite takes the values is checked where runs are planned.
+        Whether the protocol of a suite takes the values is checked where runs are planned. Grids that were read are
+        kept: boards ask for theirs at every record.
 
         Raises:
             UsageError: The text has another form, the setting is none of the protocol or no number, or a value is no
                 finite number.
         """
-        name, equals, rest = text.partition("=")
-        if not (name and equals and rest):
-            raise UsageError(f"--over should read setting=values, as in `lr=0.0005..0.02:6`. Found `{text}`.")
-        numeric = list_numeric_settings()
-        if name not in numeric:
-            raise UsageError(f"The protocol has no setting `{name}` that is a number; {hint(name, numeric)}.")
-        numbers = set()
-        for value in parse_values(rest, whole=is_whole(name)):
-            try:
-                number = float(int(value) if is_whole(name) else value)
-            except ValueError:
-                number = math.nan
-            if not math.isfinite(number):
-                kind = "whole numbers" if is_whole(name) else "finite numbers"
-                raise UsageError(f"Values of `{name}` should be {kind}. Found `{value}`.")
-            numbers.add(number)
-        return cls(name, tuple(sorted(numbers)))
+        return _parse_grid(text)
 
     @property
     def texts(self) -> list[str]:
@@ -126,10 +112,40 @@ class SettingGrid:
         return SettingGrid(self.setting, tuple(sorted({*self.values, *values})))
 
 
+@lru_cache(maxsize=1000)
+def _parse_grid(text: str) -> SettingGrid:
+    """The grid that `SettingGrid.parse` reads, with its errors."""
+    name, equals, rest = text.partition("=")
+    if not (name and equals and rest):
+        raise UsageError(f"--over should read setting=values, as in `lr=0.0005..0.02:6`. Found `{text}`.")
+    numeric = list_numeric_settings()
+    if name not in numeric:
+        raise UsageError(f"The protocol has no setting `{name}` that is a number; {hint(name, numeric)}.")
+    numbers = set()
+    for value in parse_values(rest, whole=is_whole(name)):
+        try:
+            number = float(int(value) if is_whole(name) else value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            kind = "whole numbers" if is_whole(name) else "finite numbers"
+            raise UsageError(f"Values of `{name}` should be {kind}. Found `{value}`.")
+        numbers.add(number)
+    return SettingGrid(name, tuple(sorted(numbers)))
+
+
 def list_numeric_settings() -> list[str]:
     """The settings of the protocol that `--set` may change and that are one number, by name."""
+    return list(_find_numeric_settings())
+
+
+@cache
+def _find_numeric_settings() -> tuple[str, ...]:
+    """What `list_numeric_settings` lists: the fields of the protocol do not change."""
     fields = Protocol.model_fields.items()
-    return sorted(name for name, field in fields if field.annotation in (int, float) and not find_use(name).fixed)
+    return tuple(
+        sorted(name for name, field in fields if field.annotation in (int, float) and not find_use(name).fixed)
+    )
 
 
 def is_whole(setting: str) -> bool:

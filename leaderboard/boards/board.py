@@ -163,6 +163,12 @@ class Board(BaseModel):
         """Whether a run is of the board's suite, and under its version of the protocol where it names one."""
         return self.suite in (record.suite, record.spec.suite) and self.protocol in (None, record.spec.protocol.version)
 
+    def keep_covered(self, records: Iterable[ResultRecord]) -> list[ResultRecord]:
+        """The records that the board covers: `covers` of each, for whole stores."""
+        suite, protocol = self.suite, self.protocol
+        of_suite = [record for record in records if suite == record.suite or suite == record.spec.suite]
+        return [r for r in of_suite if protocol in (None, r.spec.protocol.version)]
+
     def is_of_curve(self, record: ResultRecord) -> bool:
         """Whether a run is one of those by which the board chooses a value for each method."""
         if self.curve is None or record.spec.tuning or set(record.spec.overrides) != {self.curve.grid.setting}:

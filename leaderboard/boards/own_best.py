@@ -26,7 +26,7 @@ def read_whole_curves(board: Board, records: Sequence[ResultRecord]) -> tuple[di
     budget = board.curve
     if not budget.finalists:
         return whole, notes
-    own = [record for record in records if board.covers(record)]
+    own = board.keep_covered(records)
     again = curves_on_grid(own, budget.grid, budget.finalist_seed_list)
     finished = dict[str, SettingCurve]()
     for method, curve in whole.items():
@@ -52,7 +52,7 @@ def read_first_curves(board: Board, records: Iterable[ResultRecord]) -> tuple[di
     """
     assert board.curve is not None
     grid, seeds = board.curve.grid, board.curve.seed_list
-    own = [record for record in records if board.covers(record)]
+    own = board.keep_covered(records)
     curves = curves_on_grid(own, grid, seeds)
     whole, notes, wanted = dict[str, SettingCurve](), list[str](), len(grid.values) * len(seeds)
     for method in board.methods:

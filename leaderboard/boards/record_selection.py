@@ -101,7 +101,7 @@ def _role_of(method: str, board: Board, controls: Collection[str], submitted: Co
 def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list[str]]:
     """The runs of the board's own methods under its own protocol, and notes about what is left out."""
     notes: list[str] = []
-    own = [r for r in records if board.covers(r) and r.spec.tuning is None]
+    own = [r for r in board.keep_covered(records) if r.spec.tuning is None]
     plain = [record for record in own if not record.spec.overrides]
     count_left_out(notes, len(own) - len(plain), "with overrides (`--set`, `--control`)")
     methods, seeds = set(board.methods), set(board.seed_list)
@@ -242,7 +242,7 @@ def _choose_winners(board: Board, records: Iterable[ResultRecord]) -> tuple[Chos
     A method with fewer than `board.trials` trials is left out and named: its winner would be the best of fewer draws. A
     winner at the end of its grid is named too, since better settings may lie beyond.
     """
-    own = [r for r in records if board.covers(r) and r.spec.is_of_search]
+    own = [r for r in board.keep_covered(records) if r.spec.is_of_search]
     notes = [_explain_search(board, own)]
     design = design_of(own)
     kept = [record for record in own if record.spec.tuning and record.spec.tuning.design == design]

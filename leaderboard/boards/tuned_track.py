@@ -143,7 +143,7 @@ def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
 
     A label may speak of default options, which a search changes.
     """
-    own = [r for r in records if board.covers(r) and r.spec.is_of_search]
+    own = [r for r in board.keep_covered(records) if r.spec.is_of_search]
     names = {record.spec.tuning.of for record in own if record.spec.tuning}
     methods = [method for method in board.methods if method in names]
     return board.model_copy(update={"title": f"{board.title}, tuned", "methods": methods, "labels": {}})

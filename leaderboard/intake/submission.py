@@ -160,7 +160,7 @@ def add_submissions(
     notes, methods, added = list[str](), list(board.methods), list[ResultRecord]()
     own = {record.run_id for record in records}
     accepted: list[set[str]] = []  # digests of the runs of each
-    others = [record for record in records if board.covers(record)]
+    others = board.keep_covered(records)
     for submission in submissions:
         manifest, runs = submission.manifest, {record.digest for record in submission.records}
         name = manifest.name if manifest else make_printable(submission.folder.name, 60)

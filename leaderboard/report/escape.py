@@ -7,6 +7,7 @@ escape every value themselves.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from bench.errors import make_printable
 
@@ -28,6 +29,7 @@ _TEX = {
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 
 
+@lru_cache(maxsize=20_000)  # pages repeat names of tasks, settings and versions thousands of times
 def printable(text: str) -> str:
     """`text`, uncut, with control characters escaped, so that a name cannot steer a terminal or break a line."""
     return make_printable(text, len(text) * 10)  # an escape has ten characters at most: nothing is cut

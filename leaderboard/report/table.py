@@ -22,7 +22,7 @@ from leaderboard.intake.submission import Submission, add_submissions
 from leaderboard.report.footnotes import Note, collect_notes
 from leaderboard.report.percent import to_error_change
 from leaderboard.store import Problem, StoreContents
-from leaderboard.trust.ledger import collect_checks, find_row_states
+from leaderboard.trust.ledger import LedgerEntry, collect_checks, find_row_states
 
 # A line with a column per task and metric is read up to about this many tasks.
 MANY_TASKS = 8
@@ -173,12 +173,13 @@ def tabulate(
     rule: SelectionRule = "val",
     track: Track = "default",
     submissions: Iterable[Submission] = (),
+    checks: dict[str, LedgerEntry] | None = None,
 ) -> Table:
     """Choose the records of `board`, analyse them and lay them out: `analyse_board`, then `build_table`.
 
     Args and errors are those of `analyse_board`. Files that could not be read are named in the notes.
     """
-    return build_table(analyse_board(board, contents, rule, track, submissions), contents.problems)
+    return build_table(analyse_board(board, contents, rule, track, submissions, checks), contents.problems)
 
 
 def analyse_board(
@@ -187,6 +188,7 @@ def analyse_board(
     rule: SelectionRule = "val",
     track: Track = "default",
     submissions: Iterable[Submission] = (),
+    checks: dict[str, LedgerEntry] | None = None,
 ) -> Results:
     """The numbers of `board` from what a store holds.
 
@@ -196,6 +198,7 @@ def analyse_board(
         rule: which epoch of a run counts: `val`, `per_task` or `last`.
         track: `default` for methods with their own options, `tuned` for the winners of searches.
         submissions: sound ones to this board get rows, others are named in the notes. They have no tuned track.
+        checks: of `collect_checks`, where the caller has them already.
 
     Raises:
         ValueError: `rule` is unknown.
@@ -208,7 +211,8 @@ def analyse_board(
         submitted = [method for method in board.methods if method not in first]
     selection = select_records(board, records, track, submitted)
     selection = replace(selection, notes=[*remarks, *selection.notes])
-    return analyse(selection, rule, find_row_states(selection.records, collect_checks(contents)))
+    checks = collect_checks(contents) if checks is None else checks
+    return analyse(selection, rule, find_row_states(selection.records, checks))
 
 
 def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:

@@ -3,7 +3,7 @@
 Every link goes through `Addresses`, so that no page links to one that is not written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from bench.records import ResultRecord, digest, slug
 
@@ -18,11 +18,12 @@ class Addresses:
 
     Args:
         suites: short names of all suites that have records.
-        methods: all methods that get a page.
+        methods: all methods that get a page, each with the suites that it was run on.
     """
 
-    def __init__(self, suites: Iterable[str], methods: Iterable[str]) -> None:
+    def __init__(self, suites: Iterable[str], methods: Mapping[str, Collection[str]]) -> None:
         self._suites, self._methods = _names(suites), _names(methods)
+        self._run_on = methods
 
     def suite(self, name: str) -> str:
         """The page of a suite; empty for a suite without records, to which nothing can link."""
@@ -33,14 +34,11 @@ class Addresses:
         return f"suites/{self._suites[suite]}~{slug(name, MAX_NAME)}.html"
 
     def method(self, name: str, suite: str = "") -> str:
-        """The page of a method, scrolled to its runs on `suite` if one is given; empty for a method without a page."""
+        """The page of a method, or that of its runs on `suite` where there are any; empty for a method without runs."""
         if name not in self._methods:
             return ""
-        return f"methods/{self._methods[name]}.html" + (f"#{self.anchor(suite)}" if suite in self._suites else "")
-
-    def anchor(self, suite: str) -> str:
-        """The fragment of a method's page at which its runs on a suite begin."""
-        return f"on-{self._suites[suite]}"
+        on = f"~{self._suites[suite]}" if suite in self._run_on[name] else ""
+        return f"methods/{self._methods[name]}{on}.html"
 
     @staticmethod
     def run(record: ResultRecord) -> str:

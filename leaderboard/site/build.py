@@ -6,14 +6,12 @@ which files belong to the site: only those are replaced, removed or served.
 
 import contextlib
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.records import ResultRecord
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
 from leaderboard.claims import Finding, Situation
@@ -32,6 +30,7 @@ from leaderboard.site.pages import (
     render_dials_page,
     render_leaderboard_page,
     render_method_page,
+    render_method_runs_page,
     render_methods_page,
     render_overview_page,
     render_ranking_page,
@@ -44,6 +43,7 @@ from leaderboard.site.pages import (
 from leaderboard.site.pages.search_index import SCRIPT, write_search_script
 from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.shown import Shown
+from leaderboard.site.writing import Page, put_page, write_pages
 from leaderboard.store import StoreContents
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.limits import read_limited
@@ -112,16 +112,17 @@ class SiteWriter:
         )
         before = read_listing(self.out)
         # Functions instead of contents: all pages of a large store at once would not fit into memory.
-        pages = [*self._run_pages(site), *_files(site)]
-        names = {name for name, _ in pages} | ({VERSION} if status is not None else set())
+        stale, keys = self._find_stale(site)
+        *others, last = _files(site)
+        names = {address for run in site.runs for address in (site.addresses.run(run), site.addresses.record(run))}
+        names |= {name for name, _ in others} | {last[0]} | ({VERSION} if status is not None else set())
         site.pages = frozenset(names)  # before any page is rendered: some link only to what is there
         check_own(self.out, names, before)
         self.out.mkdir(parents=True, exist_ok=True)
         _list(self.out, before | names)  # before the first page: a build that is killed owns what it wrote
-        for name, make in pages:
-            content = make()
-            if content is not None:
-                _put(self.out, name, content, before)
+        write_pages([*others, *stale], str(self.out), before)
+        write_pages([last], str(self.out), before)
+        self._runs |= keys
         _remove(self.out, before - names)
         _list(self.out, names)
         return self.out / "index.html"
@@ -130,34 +131,28 @@ class SiteWriter:
         """Write the overview again with new progress of runs; every other page stays. Does nothing before `write`."""
         if self._site:
             self._site.status = status
-            _put(self.out, "index.html", render_overview_page(self._site), set())
+            put_page(str(self.out), "index.html", render_overview_page(self._site), set())
 
-    def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
-        """The addresses of every run's page and record, and what makes each or returns None where it is up to date."""
+    def _find_stale(self, site: Context) -> tuple[list[Page], dict[str, tuple[str, ...]]]:
+        """The pages and records of runs that the last build did not write from the same values; and those values.
+
+        A page depends on the record, its state and pictures, and on what the head and foot of every page link to.
+        """
         there = (site.shown, site.dials, site.claims, site.takes_submissions, site.status is not None)
         shared = " ".join(str(bool(each)) for each in there)
+        pages, keys = list[Page](), dict[str, tuple[str, ...]]()
         for run in site.runs:
-            yield site.addresses.run(run), partial(self._run_page, site, run, shared)
-            yield site.addresses.record(run), partial(self._record_file, site, run)
-
-    def _run_page(self, site: Context, run: ResultRecord, shared: str) -> bytes | None:
-        """The page of a run, or None where the last build wrote it from the same record, state and pictures."""
-        name = site.addresses.run(run)
-        pictures = " ".join(panel.href for panel in site.pictures.get(run.run_id, []))
-        key = run.digest, site.state(run), pictures, shared
-        if self._runs.get(name) == key:
-            return None
-        page = render_run_page(site, run)
-        self._runs[name] = key
-        return page
-
-    def _record_file(self, site: Context, run: ResultRecord) -> bytes | None:
-        """The record of a run, or None where the last build wrote the same one."""
-        name = site.addresses.record(run)
-        if self._runs.get(name) == (run.digest,):
-            return None
-        self._runs[name] = (run.digest,)
-        return format_record_file(run)
+            page, record = site.addresses.run(run), site.addresses.record(run)
+            pictures = " ".join(panel.href for panel in site.pictures.get(run.run_id, []))
+            made: dict[str, tuple[tuple[str, ...], Page]] = {
+                page: ((run.digest, site.state(run), pictures, shared), (page, partial(render_run_page, site, run))),
+                record: ((run.digest,), (record, partial(format_record_file, run))),
+            }
+            for name, (key, each) in made.items():
+                if self._runs.get(name) != key:
+                    pages.append(each)
+                    keys[name] = key
+        return pages, keys
 
 
 def read_listing(out: Path) -> set[str]:
@@ -215,34 +210,7 @@ def _remove(out: Path, names: set[str]) -> None:
                 target.unlink(missing_ok=True)
 
 
-def _put(out: Path, name: str, content: bytes, before: set[str]) -> None:
-    """Write a file unless it is equal already, so that its time says when it last changed."""
-    target = f"{out}/{name}"
-    # Writing follows links: one put here by somebody else would have its target overwritten.
-    if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
-        os.unlink(target)
-    try:
-        if name in before and os.path.getsize(target) == len(content) and _read(target) == content:
-            return
-        _write(target, content)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        _write(target, content)
-
-
-def _read(target: str) -> bytes:
-    """The content of a file."""
-    with open(target, "rb") as file:
-        return file.read()
-
-
-def _write(target: str, content: bytes) -> None:
-    """Replace the content of a file."""
-    with open(target, "wb") as file:
-        file.write(content)
-
-
-def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _files(site: Context) -> Iterator[Page]:
     """The name of every other file and a function that makes its content.
 
     The overview comes last, when all pages that it links to exist.
@@ -257,6 +225,8 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
             yield panel.href, panel.read
     for method in site.by_method:
         yield site.addresses.method(method), partial(render_method_page, site, method)
+        for suite in dict.fromkeys(run.suite for run in site.by_method[method]):
+            yield site.addresses.method(method, suite), partial(render_method_runs_page, site, method, suite)
     for suite, boards in site.suites.items():
         for one in boards:
             yield find_board_address(site, suite, one), partial(render_suite_page, site, suite, one)

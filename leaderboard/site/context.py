@@ -35,6 +35,7 @@ from leaderboard.report.formats import write_state
 from leaderboard.report.templates import open_templates
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.data_files import DataFiles
+from leaderboard.site.drawing import draw_chart
 from leaderboard.site.flat import flatten
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
@@ -95,7 +96,8 @@ class Context:
         known = {run.run_id for run in contents.records}
         new = [run for submission in sound for run in submission.records if run.run_id not in known]
         self.runs = [*contents.records, *new]
-        self.shown = collect_boards(contents, boards, selection, submissions)
+        self.checks = collect_checks(contents)
+        self.shown = collect_boards(contents, boards, selection, submissions, self.checks)
         # Submissions are compared with methods at their own options; dials and panels are of the store alone.
         parts = [part for board in boards for part in board.parts]
         self.dials = find_dials(contents.records, parts)
@@ -106,7 +108,6 @@ class Context:
         self.findings = check_findings(findings, {name: each[1] for name, each in judged.items()}, committed)
         self.choices = check_choices(choices, committed)
         self.pages: frozenset[str] = frozenset()
-        self.checks = collect_checks(contents)
         self.submissions = judge_submissions(submissions, self.checks)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
@@ -114,12 +115,14 @@ class Context:
             self.by_method.setdefault(owner(run), []).append(run)
         names = _group_variants(dict.fromkeys(one.board.suite for one in self.shown))
         self.suites = {name: [one for one in self.shown if one.board.suite == name] for name in names}
-        self.addresses = Addresses((run.suite for run in self.runs), self.by_method)
+        run_on = {method: {run.suite for run in runs} for method, runs in self.by_method.items()}
+        self.addresses = Addresses((run.suite for run in self.runs), run_on)
         # Lists in HTML, of which thousands of runs have the same ones.
         self.pairs, self.configuration = cache(self._pairs), cache(self._configuration)
         self._plugins = {run.run_id: _code(submission) for submission in sound for run in submission.records}
         self._environment = open_templates(TEMPLATES)
         self._environment.globals.update(
+            draw_chart=draw_chart,
             store=printable(store_name),
             has_claims=bool(self.claims),
             has_dials=bool(self.dials),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from bench.errors import UsageError
 from bench.records import Call, MethodText, parse_method
 from leaderboard.intake.source_card import Card
+from leaderboard.report.sharing_picture import KINDS_OF_SHARING
 
 # From separate models to one trunk, then what weights losses and gradients, then what trains otherwise.
 SEPARATE = "separate models"
@@ -40,6 +41,17 @@ def write_method_title(method: str, cards: Mapping[str, Card]) -> str:
     parsed = _parse(method)
     titles = [cards[call.name].title if call.name in cards else "" for call in _list_calls(parsed)] if parsed else []
     return ", ".join(titles) if all(titles) else ""
+
+
+def find_place(method: str, cards: Mapping[str, Card]) -> str:
+    """Where a method lies between separate models and one trunk, a key of KINDS_OF_SHARING; empty between the kinds.
+
+    A weighting or a constraint whose family has no place of its own lies where its sharing does.
+    """
+    parsed = _parse(method)
+    places = dict(zip((METHOD_FAMILIES[number] for number in DIAL), KINDS_OF_SHARING, strict=True))
+    families = [find_method_family(method, cards), *([_family_of(parsed.sharing, cards)] if parsed else [])]
+    return next((places[family] for family in families if family in places), "")
 
 
 def is_plain(method: str) -> bool:

@@ -12,6 +12,7 @@ from leaderboard.boards.tuned_track import keep_searched
 from leaderboard.intake.submission import Submission
 from leaderboard.report.table import Table, WideLine, tabulate
 from leaderboard.store import StoreContents
+from leaderboard.trust.ledger import LedgerEntry
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def collect_boards(
     committed: Sequence[Board],
     rule: SelectionRule = "val",
     submissions: Sequence[Submission] = (),
+    checks: dict[str, LedgerEntry] | None = None,
 ) -> list[Shown]:
     """Tabulate every board of the site, suite by suite in the order of the committed boards.
 
@@ -95,6 +97,7 @@ def collect_boards(
         committed: the committed boards; each part of one is a board by itself.
         rule: which epoch of a run counts.
         submissions: sound ones get rows on their board.
+        checks: of `collect_checks`, where the caller has them already.
 
     Returns:
         Inside a suite, committed boards before others, the default track before the tuned one, newer versions of the
@@ -107,7 +110,7 @@ def collect_boards(
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
         """Tabulate a board on a track, and keep it where it has a number or shows a search."""
-        table = tabulate(board, contents, rule, track, submissions)
+        table = tabulate(board, contents, rule, track, submissions, checks)
         name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
         # Two boards may have one slug: the later ones are numbered, since names are names of files.
         taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in collected)

@@ -1,21 +1,19 @@
-"""What pages are made of: tables whose cells sort and link, and figures as data for Plotly.
+"""What pages are made of: tables whose cells sort and link, and figures as data.
 
-Plain values without logic of boards. `grids` and `leaderboard.site.figures` fill them, the templates and `site.js`
-draw them.
+Plain values without logic of boards. `grids` and `leaderboard.site.figures` fill them, the templates and
+`leaderboard.site.drawing` draw them.
 """
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from typing import Any
 
 from leaderboard.report.escape import code_parts, printable
 
 Trace = dict[str, Any]
-# JSON inside a script element: a `</script>` in a name would end it.
-_IN_PAGE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "'": "\\u0027"})
+_NUMBER = re.compile(r"[+-]?\d+(?:\.(\d+))?(?![\d,])")  # as the page's script reads the beginning of a text
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,21 @@ class GridCell:
         """`order` as an HTML attribute; empty for a missing number."""
         return "" if self.order is None else f"{self.order:.6g}" if isinstance(self.order, float) else self.order
 
+    def needs_key(self, head: GridHead) -> bool:
+        """Whether a column sorts the cell by something else than by its text.
+
+        A number that is shown rounded is sorted as it is shown: rows that look alike keep their order.
+        """
+        if self.order is None:
+            return bool(head.best) and _NUMBER.match(self.text) is not None
+        if isinstance(self.order, str):
+            return self.order != self.text
+        shown = _NUMBER.match(self.text)
+        if shown is None:
+            return True
+        unit = 10.0 ** -len(shown[1] or "")
+        return abs(float(shown[0]) - self.order) > 0.51 * unit
+
 
 @dataclass(frozen=True)
 class GridRow:
@@ -145,7 +158,7 @@ class Panels:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart: what it shows in words, and traces and axes for Plotly.
+    """A chart: what it shows in words, and traces and axes with the keys that Plotly has for them.
 
     Colours are names that begin with `@`, which the page resolves to its theme's. A point with `customdata` links to
     that address.
@@ -153,7 +166,7 @@ class Figure:
     Attributes:
         name: unique on its page.
         title, text: the caption, which also describes the chart to screen readers.
-        traces, layout: as Plotly takes them.
+        traces, layout: lines, points and maps, and their axes.
         height: in pixels, without panels.
         wide: whether it takes the full width of the page.
         panels: the small charts that it is split into, if any.
@@ -172,74 +185,9 @@ class Figure:
     common: Trace = field(default_factory=dict)
     scale: tuple[str, str] | None = None
 
-    @property
-    def content(self) -> str:
-        """The figure as JSON that is safe inside a page (`as_json`)."""
-        content: dict[str, Any] = {
-            "name": self.name,
-            "data": self.traces,
-            "layout": self.layout,
-            "height": self.height,
-        }
-        if self.common:
-            content["common"] = self.common
-        if self.panels:
-            content["panels"] = vars(self.panels)
-        if self.scale:
-            content["scale"] = self.scale
-        return as_json(content)
-
-
-def as_json(value: Any) -> str:
-    """`value` as JSON for a page.
-
-    Numbers have five significant digits, more than a chart can show; what is not finite is null, which Plotly draws as
-    a gap. No character of the result is markup. Arrays become lists.
-    """
-    # The exact type, and the commonest first: a site has millions of numbers.
-    kind = type(value)
-    if kind is str:
-        return _text(value)
-    if kind is float:
-        return f"{value:.5g}" if math.isfinite(value) else "null"
-    if kind is int:
-        return repr(value)
-    if value is None:
-        return "null"
-    if kind is dict:
-        return f"{{{','.join([f'{_text(key)}:{as_json(item)}' for key, item in value.items()])}}}"
-    if kind is list or kind is tuple:
-        return _row(value)
-    if hasattr(value, "tolist"):  # an array, or a number out of one
-        return as_json(value.tolist())
-    if isinstance(value, Mapping):
-        return as_json(dict(value))
-    return json.dumps(value)
-
-
-@lru_cache(maxsize=20_000)
-def _text(value: str) -> str:
-    """A text as JSON without markup; cached, since figures repeat names of tasks and colours thousands of times."""
-    return json.dumps(value).translate(_IN_PAGE)
-
-
-@cache
-def _form(count: int) -> str:
-    """The printf format of `count` numbers."""
-    return ",".join(["%.5g"] * count)
-
-
-def _row(values: Sequence[Any]) -> str:
-    """A list as JSON; a list of finite floats, by far the commonest, in one formatting."""
-    if set(map(type, values)) == {float}:
-        text = _form(len(values)) % tuple(values)
-        if "n" not in text:  # of nan and inf
-            return f"[{text}]"
-    return f"[{','.join(map(as_json, values))}]"
-
 
 def escape_words(text: str) -> str:
-    """`text` for a label of a chart; Plotly understands a few HTML tags, which are escaped."""
+    """`text` for a label of a chart, without markup."""
     return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -255,3 +203,9 @@ def shorten_label(text: str, most: int = 34) -> str:
 def split_notes(sentences: Sequence[str]) -> list[list[str]]:
     """Split each sentence at its backticks, so that every second part is code."""
     return [code_parts(sentence) for sentence in sentences]
+
+
+def as_json(value: Any) -> str:
+    """`value` as JSON for a page or a script; no character of it is markup. ValueError where a number is not finite."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -108,7 +108,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "mtlbench.__init__": set(),  # the import itself costs nothing
     "leaderboard.export": {"pyarrow", "yaml"},
     "leaderboard.figures": {"matplotlib", "numpy"},
-    "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "pydantic_core", "rich", "scipy"},
+    "leaderboard": {"jinja2", "numpy", "pydantic", "pydantic_core", "rich", "scipy"},
 }
 ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}
 

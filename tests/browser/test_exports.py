@@ -95,7 +95,7 @@ def test_what_is_left_out_of_view_is_left_out_of_the_file_and_runs_keep_their_me
     page.get_by_label("Search").first.fill("soft")
     _, _, rows = save(page, "board")
     assert {row["method"] for row in rows} == {name for name in METHODS if "soft" in name}
-    name, header, runs = save(visit("methods/mtan.html"), "runs-on-toy")
+    name, header, runs = save(visit("methods/mtan~toy.html"), "runs")
     assert name == "mtan-toy.csv"
     assert header[:4] == ["run", "seed", "left accuracy % ↑", "right accuracy % ↑"]
     assert [run["left accuracy % ↑"] for run in runs] == [f"{93 + 0.1 * ((s * 7 + 15) % 5):.2f}" for s in range(5)]

@@ -39,7 +39,7 @@ OUTSIDE = """() => [...document.querySelectorAll('.plot')].flatMap((plot) => {
         const box = text.getBoundingClientRect();
         return box.width && (box.left < frame.left - 2 || box.right > frame.right + 2
             || box.top < frame.top - 2 || box.bottom > frame.bottom + 2);
-    }).map((text) => plot.id + ': ' + text.textContent);
+    }).map((text) => plot.parentNode.id + ': ' + text.textContent);
 })"""
 
 
@@ -50,7 +50,7 @@ def test_every_page_loads_without_a_word_draws_every_chart_and_stands_in_nobodys
     for name in pages(site):
         page = visit(name)
         through(page)
-        assert page.locator(".plot").count() == page.locator(".plot .main-svg:first-child").count(), name
+        assert page.locator("figure").count() == page.locator("figure:has(.panel)").count(), name
         assert page.locator("img").evaluate_all("all => all.every((image) => image.naturalWidth > 0)"), name
         assert page.evaluate(OUTSIDE) == [], name
         for theme in ("light", "dark"):
@@ -73,7 +73,7 @@ def test_pages_fit_a_phone_and_so_does_every_label_of_every_chart(visit, site):
 
 def first_column(page, grid):
     return page.locator(f"[data-grid='{grid}'] tbody tr").evaluate_all(
-        "rows => rows.map((row) => [...row.children].map((cell) => cell.textContent.trim()))"
+        "rows => rows.map((row) => [...row.children].map((cell) => cell.innerText.trim()))"
     )
 
 
@@ -86,7 +86,7 @@ def test_tables_sort_best_first_with_missing_numbers_last(visit):
     )
     head = grid.locator("thead th").nth(at)
     for sign, way in ((1, "ascending"), (-1, "descending")):  # less error first
-        head.locator(".dt-column-order").click()
+        head.locator(".order").click()
         page.wait_for_selector(f"thead th[aria-sort={way}]")
         assert head.get_attribute("aria-sort") == way
         values = [float(re.match(r"[+-]?[\d.]+", row[at])[0]) for row in first_column(page, name)]
@@ -95,7 +95,7 @@ def test_tables_sort_best_first_with_missing_numbers_last(visit):
     head = overview.locator("thead th", has_text="worst task")
     at = overview.locator("thead th").evaluate_all("h => h.findIndex((e) => e.dataset.name === 'worst task')")
     for way in ("ascending", "descending"):
-        head.locator(".dt-column-order").click()
+        head.locator(".order").click()
         overview.wait_for_selector(f"thead th[aria-sort={way}]")
         texts = [row[at] for row in first_column(overview, "overview")]
         missing = [text.startswith("—") for text in texts]
@@ -109,7 +109,7 @@ def test_search_choice_and_order_live_in_the_url(visit, site):
     page.get_by_label("Show only one suite").select_option("toy")
     rows = first_column(page, "overview")
     assert [re.split(r"\s+", row[0]) for row in rows] == [["cross_stitch", "toy"]]
-    page.locator("thead th", has_text="rank").locator(".dt-column-order").click()
+    page.locator("thead th", has_text="rank").locator(".order").click()
     page.wait_for_selector("thead th[aria-sort]")
     state = page.evaluate("location.hash")
     assert state.startswith("#?")
@@ -142,9 +142,9 @@ def test_the_keyboard_is_enough(visit):
     for _ in range(90):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.tagName + '.' + document.activeElement.className"))
-        if page.evaluate("document.activeElement.className") == "dt-column-order":
+        if page.evaluate("document.activeElement.className") == "order":
             break
-    assert {"INPUT.dt-input", "SELECT."} <= seen
+    assert {"INPUT.", "SELECT."} <= seen
     page.keyboard.press("Enter")
     page.wait_for_selector("thead th[aria-sort]")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -170,19 +170,35 @@ def test_a_long_table_shows_its_first_rows_until_asked(visit, site, tmp_path, ch
 def test_a_legend_hides_and_shows_what_it_names(visit):
     page = visit("suites/toy.html")
     through(page)
-    figure = page.locator("figure", has=page.locator("#profile-toy"))
-    lines = figure.locator(".scatterlayer .trace")
-    before = lines.count()
+    figure = page.locator("#profile-toy")
+    lines = figure.locator("path.ln")
+    seen = "all => all.filter((line) => line.getBoundingClientRect().width).length"
+    before = lines.evaluate_all(seen)
+    assert before == lines.count()
     button = figure.locator(".keys button").first
     button.click()
-    page.wait_for_function(
-        "n => document.querySelectorAll('#profile-toy .scatterlayer .trace').length === n", arg=before - 1
-    )
+    assert lines.evaluate_all(seen) == before - 1
     assert button.get_attribute("aria-pressed") == "false"
     button.click()
-    page.wait_for_function(
-        "n => document.querySelectorAll('#profile-toy .scatterlayer .trace').length === n", arg=before
-    )
+    assert lines.evaluate_all(seen) == before
+
+
+def test_what_is_pointed_at_is_said(visit):
+    page = visit("suites/toy.html")
+    point = page.locator("[id^='forest'] circle").first
+    words = page.locator("[id^='forest'] .panel a title").first.text_content()
+    point.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)  # scrolling takes words away, and it is smooth
+    point.hover()
+    assert page.locator(".bubble").inner_text() == words
+    page.locator("#profile-toy .panel").scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    page.locator("#profile-toy .panel").hover()
+    said = page.locator(".bubble").inner_text().splitlines()
+    names = page.locator("#profile-toy .keys button").all_inner_texts()
+    assert said[0].startswith("at ")
+    assert [line.rpartition(": ")[0] for line in said[1:]] == names
+    assert all(0 <= float(line.rpartition(": ")[2]) <= 101 for line in said[1:])
 
 
 def test_the_theme_follows_the_system_and_the_button(visit):
@@ -195,9 +211,9 @@ def test_the_theme_follows_the_system_and_the_button(visit):
     button.click()
     button.click()
     assert light.evaluate(paper) == deep
-    ink = light.locator(".plot .ytick text").first
-    assert ink.evaluate("text => getComputedStyle(text).fill") == light.evaluate(
-        "getComputedStyle(document.body).color"
+    label = light.locator(".plot .tk").first
+    assert label.evaluate("text => getComputedStyle(text).fill") == light.evaluate(
+        "getComputedStyle(document.querySelector('.meta')).color"
     )
 
 

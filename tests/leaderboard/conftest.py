@@ -11,6 +11,8 @@ from bench.records.record import Failure
 from bench.scores import Metric, score
 from leaderboard.analysis.statistics import Cells, Column
 from leaderboard.boards.board import Board
+from leaderboard.site.drawing import draw_chart
+from leaderboard.site.view import Figure
 
 ROWS = 10_000  # of the test split, so that an accuracy of two decimals is exact
 
@@ -99,6 +101,19 @@ def build_record(
 def make_record() -> Callable[..., ResultRecord]:
     """`make_record(method=..., seed=..., values={task: score})` makes a valid, sealed record."""
     return build_record
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Every figure that pages draw, in turn."""
+    figures: list[Figure] = []
+
+    def draw(figure: Figure, root: str = "") -> str:
+        figures.append(figure)
+        return draw_chart(figure, root)
+
+    monkeypatch.setattr("leaderboard.site.context.draw_chart", draw)
+    return figures
 
 
 @pytest.fixture

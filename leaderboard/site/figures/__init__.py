@@ -1,4 +1,4 @@
-"""Charts of the site as data: traces and axes that the page's script hands to Plotly.
+"""Charts of the site as data: traces and axes, which `leaderboard.site.drawing` turns into SVG.
 
 A `plot_*` function takes results or records and returns a `Figure` (`site/view`), or None where it has nothing to show;
 the pages decide which figures they have. Nothing is drawn here, so that building a site needs no plotting library:

@@ -83,7 +83,7 @@ def plot_changes(results: Results, name: str, hrefs: dict[str, str]) -> Figure |
                 "categoryorder": "array",
                 "categoryarray": [label_method(results, method) for method in rows][::-1],
                 "type": "category",
-                # Categories are at 0, 1, ..; Plotly's own margins around them are wide.
+                # Categories are at 0, 1, .., with some room around them.
                 "range": [-0.7, len(rows) - 0.3],
                 "showgrid": False,
             },
@@ -113,7 +113,7 @@ def plot_tasks(results: Results, name: str, order: Sequence[str]) -> Figure | No
         return None
     # One scale around zero: white is no difference, whatever the largest one is.
     largest = float(np.nanmax(np.abs(means))) or 1.0
-    # Plotly puts the first row of a heat map at the bottom.
+    # The first row of a heat map is at the bottom.
     at = [data.board.methods.index(method) for method in reversed(order)]
     return Figure(
         f"tasks-{name}",

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from leaderboard.analysis.dials import Dial, compute_dial_errors, summarise_dial_sample
-from leaderboard.site.view import Figure, Trace, escape_words
+from leaderboard.site.view import Figure, Panels, Trace, escape_words
 
 # The method's own line is c0.
 COLOURS = {"single_task": "c1", "hard": "c2"}
@@ -32,7 +32,7 @@ def plot_dial(dial: Dial, name: str) -> Figure:
         labels,
         [compute_dial_errors(runs) for runs in dial.points.values()],
         escape_words(dial.method),
-        "y",
+        0,
         geometric=True,
     )
     # In front of the list, so that bands are drawn first and lie behind the line.
@@ -43,7 +43,7 @@ def plot_dial(dial: Dial, name: str) -> Figure:
         for runs in dial.points.values()
     ]
     if any(shared):
-        traces += _draw_path(labels, shared, "effective sharing", "y2", geometric=False)
+        traces += _draw_path(labels, shared, "effective sharing", 1, geometric=False)
     return Figure(
         name,
         "Error, and how much is learned in common",
@@ -55,16 +55,13 @@ def plot_dial(dial: Dial, name: str) -> Figure:
                 "type": "category",
                 "categoryorder": "array",
                 "categoryarray": labels,
-                # Below the lower chart: both share it, so that a value stands exactly above itself.
-                "anchor": "y2",
             },
-            # Shares of the height: the error above, effective sharing below, and between them room for the axis.
-            "yaxis": {"title": {"text": "error, %"}, "type": "log", "domain": [0.44, 1], "nticks": 6},
-            "yaxis2": {"title": {"text": "effective sharing"}, "range": [0, 1.05], "domain": [0, 0.36]},
+            "yaxis1": {"type": "log"},
+            "yaxis2": {"range": [0, 1.05]},
             "hovermode": "closest",
         },
-        480,
         wide=True,
+        panels=Panels(["error, %", "effective sharing"][: 1 + any(map(bool, shared))], 340, 260, left=58),
     )
 
 
@@ -77,7 +74,7 @@ def _draw_band(end: str, labels: list[str], summary: tuple[float, float, float])
         summary: (mean, low end, high end) of `summarise_dial_sample`.
     """
     middle, low, high = summary
-    line: Trace = {"type": "scatter", "mode": "lines", "x": [labels[0], labels[-1]], "xaxis": "x", "yaxis": "y"}
+    line: Trace = {"type": "scatter", "mode": "lines", "x": [labels[0], labels[-1]], "panel": 0}
     colour = f"@{COLOURS[end]}"
     edge = {"showlegend": False, "hoverinfo": "skip", "line": {"width": 0, "color": colour}, "name": end}
     return [
@@ -93,14 +90,14 @@ def _draw_band(end: str, labels: list[str], summary: tuple[float, float, float])
     ]
 
 
-def _draw_path(labels: list[str], samples: list[list[float]], name: str, axis: str, *, geometric: bool) -> list[Trace]:
+def _draw_path(labels: list[str], samples: list[list[float]], name: str, panel: int, *, geometric: bool) -> list[Trace]:
     """A line through the means at the values of a dial, with their intervals; values without a run are left out.
 
     Args:
         labels: texts of the dial's values, the categories of the axis.
         samples: of every value, one number per run.
-        name: what the line is called when it is pointed at; in the legend for the upper chart only.
-        axis: `y` for the upper chart, `y2` for the lower one.
+        name: what the line is called when it is pointed at; in the legend for errors only.
+        panel: 0 for the chart of errors, 1 for that of effective sharing.
         geometric: whether means are taken of logarithms.
     """
     known = [
@@ -124,11 +121,10 @@ def _draw_path(labels: list[str], samples: list[list[float]], name: str, axis: s
                 "color": "@c0",
             },
             "name": name,
-            "showlegend": axis == "y",
+            "showlegend": not panel,
             "line": {"color": "@c0", "width": 2},
             "marker": {"size": 7},
             "hovertemplate": f"%{{x}}: %{{y:.3f}}<extra>{name}</extra>",
-            "xaxis": "x",
-            "yaxis": axis,
+            "panel": panel,
         }
     ]

@@ -218,7 +218,7 @@ def plot_heat_maps(
     # Labels up to six places; a gap between cells only while a cell is a few pixels wide.
     few, gap = max(rows, columns) <= 6, int(max(rows, columns) <= SIDE // 3)
     names = {size: _name_places(size, tasks) for matrix in matrices.values() for size in matrix.shape}
-    # Margins follow the longest label: panels have fixed margins, since Plotly's own would differ from map to map.
+    # Margins follow the longest label: panels of one figure have the same ones.
     left = round(LETTER * max(map(len, names[rows]))) + 14 if few and rows > 1 else 10
     # Labels are turned where they would overlap the next column's.
     steep = few and LETTER * max(map(len, names[columns])) > SIDE / columns

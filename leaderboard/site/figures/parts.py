@@ -56,7 +56,7 @@ def label_method(results: Results, method: str) -> str:
 
 
 def measure_error_bar(high: float | None, low: float | None) -> float:
-    """Length of one half of an interval, high - low, as Plotly wants it.
+    """Length of one half of an interval, high - low.
 
     0 where either end is missing, so that no bar is drawn.
     """
@@ -64,7 +64,7 @@ def measure_error_bar(high: float | None, low: float | None) -> float:
 
 
 def make_log_axis(low: float, high: float, most: int = 4) -> Trace:
-    """Make a logarithmic axis over [low, high] with few round ticks, since those of Plotly's own short axes overlap.
+    """Make a logarithmic axis over [low, high] with few round ticks, so that their labels do not overlap.
 
     The finest of _STEPS that gives few enough ticks is used; where fewer than two would be left, both ends are the
     ticks. The axis reaches 12 % beyond the ends, or a factor of 2 around a single value.

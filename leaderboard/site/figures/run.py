@@ -95,7 +95,7 @@ def plot_choice(record: ResultRecord) -> Figure | None:
     )
 
 
-def plot_sharing(runs: Sequence[ResultRecord], name: str, *, brief: bool = False) -> Figure | None:
+def plot_sharing(runs: Sequence[ResultRecord], name: str) -> Figure | None:
     """Effective sharing of the updates, layer by layer, the mean over runs, with a dotted line at its least value 1/T.
 
         s = 1 - |U - mean U|² / |U|², U the updates of T towers
@@ -103,7 +103,6 @@ def plot_sharing(runs: Sequence[ResultRecord], name: str, *, brief: bool = False
     Args:
         runs: runs of one method on one suite; a layer that some of them lack is averaged over the others.
         name: the figure's name, unique on its page.
-        brief: True where the page has said already what effective sharing is.
 
     Returns:
         None where no run recorded it. Without the dotted line where tasks are pooled, as T is not known then.
@@ -120,7 +119,7 @@ def plot_sharing(runs: Sequence[ResultRecord], name: str, *, brief: bool = False
     return Figure(
         name,
         "Effective sharing, layer by layer",
-        f"{'Of the updates' if brief else DEFINITION}{f'; dotted: 1/T = {least:.2g}' * known}.{over}",
+        f"{DEFINITION}{f'; dotted: 1/T = {least:.2g}' * known}.{over}",
         [
             {
                 "type": "bar",

@@ -16,6 +16,7 @@ from leaderboard.site.pages.data import render_data_page
 from leaderboard.site.pages.dials import render_dials_page
 from leaderboard.site.pages.leaderboard import render_leaderboard_page
 from leaderboard.site.pages.method import render_method_page
+from leaderboard.site.pages.method_runs import render_method_runs_page
 from leaderboard.site.pages.methods import render_methods_page
 from leaderboard.site.pages.overview import render_overview_page
 from leaderboard.site.pages.ranking import render_ranking_page
@@ -35,6 +36,7 @@ __all__ = [
     "render_dials_page",
     "render_leaderboard_page",
     "render_method_page",
+    "render_method_runs_page",
     "render_methods_page",
     "render_overview_page",
     "render_ranking_page",

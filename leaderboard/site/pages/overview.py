@@ -22,7 +22,6 @@ from leaderboard.report.percent import write_change, write_error_change, write_p
 from leaderboard.report.verdict_words import LEADS, word_contrast, word_row
 from leaderboard.site.context import Context
 from leaderboard.site.families import (
-    DIAL,
     METHOD_FAMILIES,
     SEPARATE,
     find_method_family,
@@ -70,7 +69,6 @@ def render_overview_page(site: Context) -> bytes:
         "",
         findings=[_describe_finding(each, site) for each in site.findings],
         questions=list_questions(site),
-        dial=[METHOD_FAMILIES[place] for place in DIAL],
         columns=columns,
         families=families,
         runs=len(done),

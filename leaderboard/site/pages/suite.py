@@ -36,6 +36,7 @@ from leaderboard.site.shown import Shown
 from leaderboard.site.view import Figure, split_notes
 
 PICTURES = 2  # test images, shown of every method
+SHOWN_PICTURES = 5  # methods whose predictions are seen before somebody asks for all: each is a picture to load
 
 
 def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
@@ -77,6 +78,7 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
         notes=split_notes(write_notes(one.table)),
         figures=[figure for figure in figures if figure],
         pictures=_collect_pictures(site, one),
+        shown_pictures=SHOWN_PICTURES,
         # What a suite changes is what tells it from others; the whole protocol is on the page of each run.
         protocol=flatten(shown.spec.protocol.model_dump(mode="json", exclude_defaults=True)) if shown else [],
         dials=dials,
@@ -93,7 +95,7 @@ def _choose_example(one: Shown, runs: list[ResultRecord]) -> ResultRecord | None
         one: the board.
         runs: those of its suite, under any version.
     """
-    own = [run for run in runs if one.board.covers(run)]
+    own = one.board.keep_covered(runs)
     return next((run for run in own if not run.spec.overrides), own[0] if own else None)
 
 
@@ -173,7 +175,7 @@ def _plot_board_budget(site: Context, one: Shown) -> Figure | None:
     if one.track != "tuned":
         return None
     board = one.board
-    own = [r for r in site.runs if board.covers(r) and r.spec.is_of_search]
+    own = [r for r in board.keep_covered(site.runs) if r.spec.is_of_search]
     # As the tuned track itself chooses, or the chart would show trials that the table does not count.
     own = keep_newest_suite(keep_last_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]

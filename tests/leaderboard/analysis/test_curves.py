@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from leaderboard.boards.board import Board
 from leaderboard.boards.curves import curve_of_runs
 from leaderboard.report.curves import curve_as_json, write_curves
 from leaderboard.site import write_site
+from leaderboard.site.view import Figure
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.boards.test_curves import path, point
 
@@ -84,12 +84,13 @@ def test_details_of_a_table_have_the_curves_of_its_suite(
     assert "errors over lr" not in capsys.readouterr().out
 
 
-def test_the_page_of_a_suite_draws_a_line_and_a_band_for_each_method(store: list[ResultRecord], tmp_path: Path) -> None:
+def test_the_page_of_a_suite_draws_a_line_and_a_band_for_each_method(
+    store: list[ResultRecord], tmp_path: Path, drawn: list[Figure]
+) -> None:
     write_site(StoreContents(store), [BOARD], tmp_path, "runs")
     page = (tmp_path / "suites/toy.html").read_text()
-    texts = re.findall(r'<script type="application/json">(.*?)</script>', page)
-    [figure] = [found for text in texts if (found := json.loads(text))["name"].startswith("curve-")]
-    lines = [trace for trace in figure["data"] if trace["mode"] == "lines+markers"]
+    [figure] = [each for each in drawn if each.name.startswith("curve-")]
+    lines = [trace for trace in figure.traces if trace["mode"] == "lines+markers"]
     assert [(line["name"], line["panel"]) for line in lines] == [
         ("hard", 0),
         ("hard", 1),
@@ -98,8 +99,8 @@ def test_the_page_of_a_suite_draws_a_line_and_a_band_for_each_method(store: list
     ]
     marked = {line["name"]: line["x"][int(np.argmax(line["marker"]["size"]))] for line in lines}
     assert marked == {"hard": 0.02, "single_task": 0.04}
-    assert lines[0]["y"] == [0.3, 0.1, 0.2]
-    assert sum(trace.get("fill") == "tonexty" for trace in figure["data"]) == 4
+    assert lines[0]["y"] == pytest.approx([0.3, 0.1, 0.2], rel=1e-5)
+    assert page.count('<path class="bd ') == sum(trace.get("fill") == "tonexty" for trace in figure.traces) == 4
     assert "mtlbench curve toy hard --over lr=0.01/0.02/0.04 --seeds 0,1,2" in page
 
 

@@ -1,9 +1,7 @@
 """The tuned track: who won, the expected best of k trials, and who has no place."""
 
 import itertools
-import json
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from leaderboard.boards.record_selection import select_records
 from leaderboard.boards.tuned_track import MethodSearch, searches_of
 from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
+from leaderboard.site.view import Figure
 from leaderboard.store import Store, StoreContents
 
 Make = Callable[..., ResultRecord]
@@ -119,20 +118,22 @@ def test_without_a_table_the_track_is_that_of_the_trials_all_have(store: list[Re
     assert board_of_suite("toy", fewer, "tuned").trials == 2
 
 
-def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord], tmp_path: Path) -> None:
+def test_the_site_shows_both_tracks_and_what_trials_buy(
+    store: list[ResultRecord], tmp_path: Path, drawn: list[Figure]
+) -> None:
     """One line a method, its points the geometric means over tasks of `expected_best`; edges are named."""
     write_site(StoreContents(store), [BOARD], tmp_path, "runs")
     assert "<h1>Toy</h1>" in (tmp_path / "suites/toy.html").read_text()
     (tuned,) = tmp_path.glob("suites/toy~*-tuned.html")
     page = tuned.read_text()
     assert "<h1>Toy, tuned</h1>" in page
-    texts = re.findall(r'<script type="application/json">(.*?)</script>', page)
-    [figure] = [found for text in texts if (found := json.loads(text))["name"].startswith("budget")]
-    for trace in figure["data"]:
+    [figure] = [each for each in drawn if each.name.startswith("budget")]
+    assert f'id="{figure.name}"' in page
+    for trace in figure.traces:
         [search] = [search for search in searches_of(store, 3) if search.method == trace["name"]]
-        points = [math.inf if y is None else y for y in trace["y"]]  # while all trials may have failed
+        points = [math.inf if math.isnan(y) else y for y in trace["y"]]  # while all trials may have failed
         np.testing.assert_allclose(points, np.exp(search.expected_best() / 2), rtol=1e-4)
-    assert {trace["name"] for trace in figure["data"]} == {"hard", "single_task"}
+    assert {trace["name"] for trace in figure.traces} == {"hard", "single_task"}
     assert "The winner of <code>hard</code> lies at the edge of its grid: lr=" in page
     write_site(StoreContents(store), [], tmp_path, "runs")
     page = (tmp_path / "suites/toy.html").read_text()

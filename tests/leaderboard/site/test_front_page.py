@@ -60,7 +60,7 @@ def test_cells_have_the_colour_and_the_words_of_their_verdict_and_gaps_stay_empt
     assert "better: mean of 2: " in page
     assert 'href="suites/toy.html"' in page
     assert "What we found" not in page  # these are nobody's findings
-    assert "datatables" not in page
+    assert "tables.js" not in page
     fewer = [record for record in records if record.method != "hard"]
     others = [record.model_copy(update={"suite": "b"}) for record in fewer]
     both = write_site(StoreContents([*records, *others]), [BOARD], tmp_path / "two", "runs").read_text()

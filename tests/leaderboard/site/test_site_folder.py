@@ -136,7 +136,7 @@ def test_readers_that_leave_or_say_nothing_are_let_go_in_silence(contents, tmp_p
         for _ in range(3):
             dropped = socket.create_connection(place)
             dropped.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
-            dropped.sendall(b"GET /assets/plotly.min.js HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            dropped.sendall(b"GET /assets/site.css HTTP/1.0\r\nHost: localhost\r\n\r\n")
             dropped.close()
         idle = socket.create_connection(place, timeout=30)
         idle.sendall(b"GET /ind")

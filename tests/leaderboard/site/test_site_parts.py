@@ -1,12 +1,6 @@
-"""The parts that pages are made of: numbers as JSON, docstrings as prose, pictures taken apart, axes, commands."""
+"""The parts that pages are made of: docstrings as prose, pictures taken apart, axes, commands."""
 
-import json
-import math
-
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bench.records.sheet import Sheet
 from bench.records.spec import Tuning
@@ -14,41 +8,9 @@ from leaderboard.site.commands import missing_commands, run_command
 from leaderboard.site.figures.parts import abbreviate_number, make_log_axis
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.prose import split_code, split_prose
-from leaderboard.site.view import as_json
 from leaderboard.store import Store
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-
-
-def rounded(value):
-    """What the page should read: five digits, null for what is not finite."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(item) for item in value]
-    if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
-    return value
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.lists(st.floats()),
-    max_leaves=20,
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(values)
-def test_figures_are_json_of_five_digits_without_markup(value):
-    text = as_json(value)
-    assert json.loads(text) == rounded(value)
-    assert not set("<>&'") & set(text)
-
-
-def test_arrays_are_lists():
-    assert as_json(np.array([[1.0, math.nan], [2.5, 3.0]])) == "[[1,null],[2.5,3]]"
-    assert as_json(np.float64(0.1)) == "0.1"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from leaderboard.claims import Claim, ClaimList, Gain, JudgedClaim
 from leaderboard.report.escape import code_parts, markdown, markdown_code
 from leaderboard.report.formats import MISSING
 from leaderboard.report.percent import write_signed_change
-from leaderboard.report.terminal import draw_texts
 
 
 def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
@@ -40,6 +39,8 @@ def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
 
 def draw_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
     """The claims for the terminal, a line each: name, gain, seeds and verdict; ends with a newline."""
+    from leaderboard.report.terminal import draw_texts  # rich, which pages do without
+
     lines = [
         [each.claim.name, write_gain(each) or MISSING, str(each.estimate.n if each.estimate else 0), word_verdict(each)]
         for each in judged

@@ -6,7 +6,6 @@ from leaderboard.analysis.costs import Currency, collect_costs
 from leaderboard.analysis.method_pair import MethodPair
 from leaderboard.report.formats import MISSING, markdown_table
 from leaderboard.report.percent import write_error_change
-from leaderboard.report.terminal import draw_texts
 from leaderboard.report.verdict_words import word_contrast
 
 COSTS: dict[str, Currency] = {"parameters": "parameters", "training FLOPs": "flops"}
@@ -26,6 +25,8 @@ def tabulate_pairs(pairs: Sequence[MethodPair], format: str = "text") -> str:
         pairs: of the same two methods, at least one.
         format: `md` for Markdown; any other text is written for the terminal.
     """
+    from leaderboard.report.terminal import draw_texts  # rich, which pages do without
+
     first = pairs[0]
     head = ["board", "suite", "error change", "verdict", "seeds", *COSTS]
     lines = [

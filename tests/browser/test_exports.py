@@ -92,7 +92,7 @@ def test_the_overview_tells_methods_suites_and_tracks_apart(visit, site):
 
 def test_what_is_left_out_of_view_is_left_out_of_the_file_and_runs_keep_their_metrics(visit):
     page = visit("suites/toy.html")
-    page.get_by_label("Search").first.fill("soft")
+    page.get_by_role("searchbox", name="Search", exact=True).fill("soft")
     _, _, rows = save(page, "board")
     assert {row["method"] for row in rows} == {name for name in METHODS if "soft" in name}
     name, header, runs = save(visit("methods/mtan~toy.html"), "runs")

@@ -105,7 +105,7 @@ def test_tables_sort_best_first_with_missing_numbers_last(visit):
 
 def test_search_choice_and_order_live_in_the_url(visit, site):
     page = visit("leaderboard.html")
-    page.get_by_label("Search").fill("stitch")
+    page.get_by_role("searchbox", name="Search", exact=True).fill("stitch")
     page.get_by_label("Show only one suite").select_option("toy")
     rows = first_column(page, "overview")
     assert [re.split(r"\s+", row[0]) for row in rows] == [["cross_stitch", "toy"]]
@@ -115,9 +115,9 @@ def test_search_choice_and_order_live_in_the_url(visit, site):
     assert state.startswith("#?")
     again = visit("leaderboard.html", anchor=state)
     assert first_column(again, "overview") == rows
-    assert again.get_by_label("Search").input_value() == "stitch"
+    assert again.get_by_role("searchbox", name="Search", exact=True).input_value() == "stitch"
     assert again.locator("thead th", has_text="rank").get_attribute("aria-sort") == "ascending"
-    again.get_by_label("Search").fill("nothing like it")
+    again.get_by_role("searchbox", name="Search", exact=True).fill("nothing like it")
     assert "Nothing matches" in again.locator("tbody").inner_text()
 
 
@@ -158,9 +158,9 @@ def test_a_long_table_shows_its_first_rows_until_asked(visit, site, tmp_path, ch
     write_site(StoreContents(many), [], tmp_path / "out", "runs")
     page = visit("leaderboard.html", folder=tmp_path / "out")
     assert page.locator("tbody tr").count() == 30
-    page.get_by_label("Search").fill("halflife=1")
+    page.get_by_role("searchbox", name="Search", exact=True).fill("halflife=1")
     assert page.locator(".more").is_hidden()
-    page.get_by_label("Search").fill("")
+    page.get_by_role("searchbox", name="Search", exact=True).fill("")
     page.get_by_text("Show all 40 rows").click()
     assert page.locator("tbody tr").count() == 40
     again = visit("leaderboard.html", folder=tmp_path / "out", anchor=page.evaluate("location.hash"))

@@ -35,6 +35,8 @@ from leaderboard.site.pages.suites import group_suites, name_suite
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import split_notes
 
+FIRST_FINDINGS = 8  # sentences that are read at once; the others open below them
+
 
 @dataclass(frozen=True)
 class FamilyCell:
@@ -68,6 +70,7 @@ def render_overview_page(site: Context) -> bytes:
         "overview.html",
         "",
         findings=[_describe_finding(each, site) for each in site.findings],
+        first=FIRST_FINDINGS,
         questions=list_questions(site),
         columns=columns,
         families=families,

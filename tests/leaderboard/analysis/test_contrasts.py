@@ -243,7 +243,9 @@ def test_details_json_and_site_have_the_verdicts(board: Board, three_methods: li
     assert (found["against"], found["verdict"], found["seeds"], found["family"]) == ("single_task", "worse", 5, 1)
     assert found["p_different"] < 0.05 < found["p_equivalent"]
     assert by_method["single_task"]["contrasts"] == {}
-    grid = board_grid(Shown("toy", table, committed=True), Addresses(["toy"], ["single_task", "hard"]))
+    grid = board_grid(
+        Shown("toy", table, committed=True), Addresses(["toy"], {"single_task": {"toy"}, "hard": {"toy"}})
+    )
     at = [head.top for head in grid.heads].index("vs single_task")
     assert [[cell.text for cell in line.cells[at : at + 2]] for line in grid.lines] == [["—", "leads"], ["worse"] * 2]
     assert [line.best for line in grid.lines] == [True, False]

@@ -87,12 +87,12 @@ def test_the_page_is_not_built_and_the_sentence_is_named(three_methods: list[Res
     assert not (tmp_path / "out").exists()
     page = write_site(contents, [board], tmp_path / "out", "runs", findings=say(WORSE)).read_text()
     assert "<p>Hard sharing does harm.</p>" in page
-    assert '<a href="methods/hard.html#on-toy">Hard sharing on “toy”</a>: error +20.0 % [+19.6, +20.4], worse' in page
+    assert '<a href="methods/hard~toy.html">Hard sharing on “toy”</a>: error +20.0 % [+19.6, +20.4], worse' in page
 
 
 def test_committed_findings_are_what_the_committed_records_say(committed_contents: StoreContents) -> None:
     findings = load_findings()
-    assert 6 <= len(findings) <= 8
+    assert len(findings) >= 6
     named = {each.board for finding in findings for each in finding.rests_on if each.board}
     parts = [part for name in named for part in boards()[name].parts]
     wanted = {(each.board, each.suite) for finding in findings for each in finding.rests_on}

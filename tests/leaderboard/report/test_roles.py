@@ -144,7 +144,10 @@ def test_tests_are_adjusted_once_whatever_is_made_of_a_table(
         format_table(table, format)
     for format in ("text", "md"):
         write_details(table, format)
-    board_grid(Shown("toy", table, committed=True), Addresses(["toy"], ["single_task", "hard", "mine"]))
+    board_grid(
+        Shown("toy", table, committed=True),
+        Addresses(["toy"], {name: {"toy"} for name in ("single_task", "hard", "mine")}),
+    )
     assert len(calls) == 5
 
 

@@ -21,7 +21,9 @@ def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other(
     committed_contents: StoreContents,
 ) -> None:
     # Labels of `mechanisms` have noise in training and validation, and none in test: errors there are smaller.
-    records = [record for record in committed_contents.records if not record.suite.startswith("mechanisms")]
+    # Of `tagging` and `multiclass` one row in a hundred is wrong: a handful on validation, which may be twice as many.
+    noisy = ("mechanisms", "tagging", "multiclass")
+    records = [record for record in committed_contents.records if not record.suite.startswith(noisy)]
     assert min(min(found.values()) for record in records if (found := compute_ratios(record))) > 0.6  # FAR, with room
     assert list(find_too_good(records)) == []
     suites = defaultdict(lambda: defaultdict(list))

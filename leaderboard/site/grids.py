@@ -205,14 +205,14 @@ def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dic
 
 
 def kind_of(run: ResultRecord) -> str:
-    """The kind of a run: `as it comes`, of a search, the best of a curve, or the settings that were changed."""
+    """The kind of a run: `default settings`, of a search, the best of a curve, or the settings that were changed."""
     tuning = run.spec.tuning
     settings = ", ".join(f"{key}={value}" for key, value in sorted(run.spec.overrides.items()))
     if run.spec.is_best_of_curve:
         return printable(f"best of a curve: {settings}")
     if tuning:
         return f"trial {tuning.trial}" if tuning.stage == "trial" else f"tuned, trial {tuning.trial}"
-    return printable(settings) or "as it comes"
+    return printable(settings) or "default settings"
 
 
 def _head(column: WideColumn) -> GridHead:

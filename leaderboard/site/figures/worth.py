@@ -66,7 +66,7 @@ def plot_cost(results: Results, name: str, hrefs: dict[str, str]) -> Figure | No
                 {
                     "type": "scatter",
                     "mode": "markers",
-                    "name": "on it: nothing is better for less" if kind == "better" else "others",
+                    "name": "Pareto-optimal" if kind == "better" else "others",
                     "showlegend": not number,
                     "x": [costs[method] for method in methods],
                     "y": [mean for mean, _, _ in estimates],
@@ -89,10 +89,10 @@ def plot_cost(results: Results, name: str, hrefs: dict[str, str]) -> Figure | No
     return Figure(
         f"cost-{name}",
         "Quality against cost",
-        "Δ log (higher is better) over trained parameters and over the floating point operations of one forward.",
+        "Δ log (higher is better) over trained parameters and over the FLOPs of a forward pass.",
         traces,
         layout,
-        panels=Panels(["trained parameters", "operations of a forward"], 240, 240, left=58),
+        panels=Panels(["trained parameters", "FLOPs per forward pass"], 240, 240, left=58),
     )
 
 

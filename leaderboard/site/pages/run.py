@@ -31,7 +31,7 @@ from leaderboard.site.shown import owner
 # Times of a record are left out: they were taken beside whatever else ran there, and would read as a measurement.
 COSTS: dict[str, tuple[str, Callable[[Any], str]]] = {  # names and texts for people
     "parameters": ("trained parameters", lambda value: f"{value:,}"),
-    "forward_flops": ("operations of a forward", lambda value: f"{value:,}"),
+    "forward_flops": ("FLOPs per forward pass", lambda value: f"{value:,}"),
     "peak_memory_mb": ("peak memory", lambda value: f"{value:,.0f} MB"),
     "hardware": ("hardware", str),
 }

@@ -108,6 +108,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_others(arguments: argparse.Namespace, sentence: str) -> None:
+    """Raise UsageError with the sentence where methods, a suite or another thing to measure are named too."""
+    asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
+    if any((*asked, arguments.board, arguments.out)):
+        raise UsageError(sentence)
+
+
 def _time_own_loop(arguments: argparse.Namespace) -> int:
     """Time steps in a loop of one's own beside loops of others, and print a table of them; returns 0.
 
@@ -116,9 +123,7 @@ def _time_own_loop(arguments: argparse.Namespace) -> int:
     """
     from bench.perf.own_loop import measure_own_loop
 
-    asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
-    if any((*asked, arguments.board, arguments.out)):
-        raise UsageError("`--loop` times its own network: leave out methods, suites and what else is measured.")
+    _refuse_others(arguments, "`--loop` times its own network: leave out methods, suites and what else is measured.")
     results = list(measure_own_loop(arguments.rounds))
     if arguments.json:
         print(json.dumps(results, indent=1))
@@ -150,9 +155,9 @@ def _time_site(arguments: argparse.Namespace) -> int:
     from leaderboard.store import Store, StoreContents
     from leaderboard.store.committed import COMMITTED
 
-    asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
-    if any((*asked, arguments.board, arguments.out)):
-        raise UsageError("`--site` times the build of the pages: leave out methods, suites and what else is measured.")
+    _refuse_others(
+        arguments, "`--site` times the build of the pages: leave out methods, suites and what else is measured."
+    )
     start = time.process_time()
     records = Store(options.require_store(COMMITTED)).read().records
     reading = (time.process_time() - start) * min(1.0, SITE_RECORDS / max(1, len(records)))

@@ -4,19 +4,18 @@ Like a finding a choice stands only while the records say what it rests on. It h
 those are the verdicts of the boards.
 """
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.errors import count_nouns
-from bench.records import explain_invalid
 from leaderboard.analysis.contrasts import ContrastVerdict
 from leaderboard.analysis.judged import JudgedRow, judge_rows
 from leaderboard.analysis.results import Results
 from leaderboard.claims.findings import UnsupportedFinding
+from leaderboard.claims.toml_file import read_toml
 
 CHOICES_FILE = Path(__file__).parents[1] / "choices.toml"
 
@@ -96,11 +95,7 @@ class UnsupportedChoice(UnsupportedFinding):
 
 def load_choices(path: Path = CHOICES_FILE) -> list[Situation]:
     """The choices of a file. Raises ValueError with its name where it is malformed."""
-    try:
-        return _Choices(**tomllib.loads(path.read_text(encoding="utf-8"))).choices
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        told = explain_invalid(error) if isinstance(error, ValidationError) else str(error)
-        raise ValueError(f"`{path.name}`: {told}") from None
+    return read_toml(path, _Choices).choices
 
 
 def check_choices(choices: Sequence[Situation], boards: Sequence[Results]) -> list[CheckedSituation]:

@@ -1,13 +1,13 @@
 """What a claim is: a sentence, the runs that decide it, and the sign that it expects."""
 
-import tomllib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.errors import UsageError, quote_nearest
-from bench.records import explain_invalid, parse_seeds
+from bench.records import parse_seeds
+from leaderboard.claims.toml_file import read_toml
 
 FILES = Path(__file__).parent
 
@@ -133,7 +133,4 @@ def load_claims(name: str, folder: Path = FILES) -> ClaimList:
     files = list_claim_files(folder)
     if name not in files:
         raise UsageError(f"There are no claims `{name}`; the nearest: {quote_nearest(name, files)}.")
-    try:
-        return ClaimList(**tomllib.loads(files[name].read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise ValueError(f"`{files[name].name}`: {explain_invalid(error)}") from None
+    return read_toml(files[name], ClaimList)

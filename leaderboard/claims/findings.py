@@ -3,18 +3,17 @@
 A sentence whose records no longer support it is an error, not a page: `check_findings` names it.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from bench.records import explain_invalid
 from leaderboard.analysis.judged import judge_rows
 from leaderboard.analysis.results import Results
 from leaderboard.claims.judge import JudgedClaim
+from leaderboard.claims.toml_file import read_toml
 
 FINDINGS_FILE = Path(__file__).parents[1] / "findings.toml"
 NOT = "not "
@@ -92,11 +91,7 @@ class CheckedFinding:
 
 def load_findings(path: Path = FINDINGS_FILE) -> list[Finding]:
     """The findings of a file. Raises ValueError with its name where it is malformed."""
-    try:
-        return _Findings(**tomllib.loads(path.read_text(encoding="utf-8"))).findings
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        told = explain_invalid(error) if isinstance(error, ValidationError) else str(error)
-        raise ValueError(f"`{path.name}`: {told}") from None
+    return read_toml(path, _Findings).findings
 
 
 def check_findings(

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.errors import count_nouns
-from leaderboard.analysis.judged import judge_rows
 from leaderboard.boards.board import boards, load_board
 from leaderboard.claims import (
     CheckedFinding,
@@ -23,16 +22,14 @@ from leaderboard.claims import (
     load_claims,
     load_findings,
 )
-from leaderboard.claims.findings import NOT
 from leaderboard.intake.submission import find_submissions
 from leaderboard.report.brief import list_heads, list_rows, name_best
-from leaderboard.report.claims import mark_comparison, tabulate_claims, write_gain
+from leaderboard.report.claims import mark_comparison, tabulate_claims
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.footnotes import explain_power
 from leaderboard.report.formats import markdown_table
-from leaderboard.report.percent import write_error_change
+from leaderboard.report.supports import write_support
 from leaderboard.report.table import Table, analyse_board, tabulate
-from leaderboard.report.verdict_words import word_contrast
 from leaderboard.store import StoreContents
 from leaderboard.store.committed import read_committed
 from leaderboard.store.json_text import write_whole
@@ -99,18 +96,11 @@ def tell_findings(findings: Sequence[CheckedFinding]) -> str:
 def _tell_support(support: Support) -> str:
     """A claim with its gain, or a row of a board with its change of error."""
     if support.claim:
-        each = support.claim
-        found = write_gain(each) if each.claim.blocks or not each.estimate else write_error_change(each.estimate)
-        return f"{mark_comparison(each.claim)}: {markdown(found)}, {each.verdict}"
-    evidence, results = support.evidence, support.results
-    assert results is not None  # evidence is a claim or a board
-    row = judge_rows(results).get(evidence.method)
+        return f"{mark_comparison(support.claim.claim)}: {markdown(write_support(support))}"
+    evidence = support.evidence
+    method = f"{markdown_code(evidence.method)} " if evidence.method else ""
     place = f"{markdown_code(evidence.board)} ({markdown_code(evidence.suite)})"
-    if row is None:
-        kind = evidence.needs
-        return f"{place}: {f'no row is {kind.removeprefix(NOT)}' if kind.startswith(NOT) else f'every row is {kind}'}"
-    told = f"{place}: {markdown_code(evidence.method)} {markdown(write_error_change(row.change))}"
-    return f"{told}, {word_contrast(evidence.needs)}" + (" than the best" if evidence.against == "best" else "")
+    return f"{place}: {method}{markdown(write_support(support))}"
 
 
 def _tell_claims(lists: Mapping[str, ClaimList], judged: Mapping[str, Sequence[JudgedClaim]]) -> str:

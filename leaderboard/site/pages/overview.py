@@ -10,16 +10,14 @@ from dataclasses import dataclass
 
 from leaderboard.analysis.contrasts import Contrast
 from leaderboard.analysis.family_changes import compare_families
-from leaderboard.analysis.judged import judge_rows
 from leaderboard.analysis.results import Results
 from leaderboard.boards.changed import settings_counts
 from leaderboard.claims import CheckedFinding, Support
-from leaderboard.claims.findings import NOT
-from leaderboard.report.claims import write_gain
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import name_problems
-from leaderboard.report.percent import write_change, write_error_change, write_percent, write_percent_ends
-from leaderboard.report.verdict_words import LEADS, word_contrast, word_row
+from leaderboard.report.percent import write_percent, write_percent_ends
+from leaderboard.report.supports import write_support
+from leaderboard.report.verdict_words import word_contrast
 from leaderboard.site.context import Context
 from leaderboard.site.families import (
     METHOD_FAMILIES,
@@ -106,26 +104,18 @@ def _describe_finding(checked: CheckedFinding, site: Context) -> dict[str, objec
 
 def _describe_support(support: Support, site: Context) -> tuple[str, str, str]:
     """What a finding rests on, its numbers, and the page with its runs."""
-    evidence = support.evidence
+    evidence, results, numbers = support.evidence, support.results, write_support(support)
     if support.claim:
-        claim, estimate = support.claim.claim, support.claim.estimate
-        gain = write_gain(support.claim) if claim.blocks or not estimate else write_change(estimate)
-        return f"claim “{claim.name}”", f"{gain}, {support.claim.verdict}", f"claims.html#{_anchor(claim.name)}"
-    results = support.results
+        name = support.claim.claim.name
+        return f"claim “{name}”", numbers, f"claims.html#{_anchor(name)}"
     assert results is not None  # what was found has one or the other
     title = printable(results.board.title)
     one = next(one for one in site.shown if one.results is results)
     board = find_board_address(site, results.board.suite, one)
     if not evidence.method:
-        words = [each.verdict for each in judge_rows(results).values() if each.verdict]
-        wanted = evidence.needs.removeprefix(NOT)
-        return title, f"{sum(word == wanted for word in words)} of {len(words)} methods {word_contrast(wanted)}", board
-    row = judge_rows(results)[evidence.method]
-    word = word_row(row, results.standings.methods.get(evidence.method), evidence.against)
-    verdict = word if evidence.against == "reference" or word == LEADS else f"against the best {word}"
+        return title, numbers, board
     href = site.addresses.method(evidence.method, results.board.suite) or board
-    label = printable(_write_name(evidence.method, results, site))
-    return f"{label} on “{title}”", f"error {write_error_change(row.change)}, {verdict}", href
+    return f"{printable(_write_name(evidence.method, results, site))} on “{title}”", f"error {numbers}", href
 
 
 def _write_name(method: str, results: Results, site: Context) -> str:
